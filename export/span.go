@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package export
+
+import (
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/resource"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Status is a span's status as OTLP numbers it.
+type Status uint8
+
+const (
+	StatusUnset Status = 0
+	StatusOK    Status = 1
+	StatusError Status = 2
+)
+
+// Link points to a span of this or another trace.
+type Link struct {
+	TraceID    trace.TraceID
+	SpanID     trace.SpanID
+	TraceState string
+	Attrs      []attribute.KeyValue
+}
+
+// Span is one finished span. Once handed to Queue.Offer it is owned by the
+// queue and must not be changed.
+type Span struct {
+	TraceID    trace.TraceID
+	SpanID     trace.SpanID
+	Parent     trace.SpanID // zero for a root
+	TraceState string       // W3C tracestate as received
+	Flags      trace.TraceFlags
+	Remote     bool // Parent came over the wire
+
+	Name  string
+	Kind  trace.SpanKind
+	Start int64 // nanoseconds since the Unix epoch
+	End   int64 // nanoseconds since the Unix epoch, never before Start
+
+	Status    Status
+	StatusMsg string
+	Attrs     []attribute.KeyValue
+	Links     []Link
+
+	// Resource describes the process that the span belongs to. Spans with the
+	// same pointer are batched into one ResourceSpans.
+	Resource *resource.Resource
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package httpparse
+
+// Kind says which side of an exchange a Parser frames.
+type Kind uint8
+
+const (
+	Request  Kind = iota // request messages: client to server
+	Response             // response messages: server to client
+)
+
+// Field is one header field line. Name keeps its case on the wire; Value has
+// optional white space trimmed and obsolete line folding replaced by spaces
+// (RFC 9112 section 5.2). Both alias the Parser's buffer or the caller's input.
+type Field struct {
+	Name, Value []byte
+}
+
+// Head is a message head. The Parser owns it and everything it points to:
+// it is valid until the Handler method that received it returns.
+type Head struct {
+	Kind         Kind
+	Major, Minor uint8   // HTTP version, RFC 9112 section 2.3
+	Method       []byte  // valid iff Kind == Request
+	Target       []byte  // request-target as sent, valid iff Kind == Request
+	Status       int     // 100..999, valid iff Kind == Response
+	Fields       []Field // in wire order, at most Limits.Fields; never trailers
+	Truncated    bool    // a limit cut the head or Fields: framing may be unknown
+
+	// Size is the head's length in bytes including the empty line.
+	Size int
+	// ContentLength is the declared body length, or -1 when none is valid.
+	ContentLength int64
+	// Chunked says that the final transfer coding is chunked.
+	Chunked bool
+	// Close says that the connection ends after this exchange (RFC 9112 section 9.6).
+	Close bool
+	// Upgrade says that the head asks for, or with status 101 grants, another protocol.
+	Upgrade bool
+}
+
+// EndReason says how the end of a message was learned.
+type EndReason uint8
+
+const (
+	EndFramed   EndReason = iota // by its own framing (length, chunked, no body)
+	EndClose                     // close-delimited body, ended by EOF (RFC 9112 section 6.3 rule 8)
+	EndAborted                   // EOF before the framing was complete
+	EndLost                      // bytes were lost and framing could not be kept
+	EndTunnel                    // the connection leaves HTTP after this head (101, CONNECT)
+	EndReplaced                  // a new head began where only an inferred end can be: see Parser.Boundary
+)
+
+// End describes a finished message.
+type End struct {
+	Reason EndReason
+	// BodySize is the number of body bytes seen or skipped, before any
+	// content coding is undone, without chunk framing. Valid iff BodyKnown.
+	BodySize  int64
+	BodyKnown bool
+	Trailers  bool // a trailer section was present (its fields are not reported)
+}
+
+// Method tells a response Parser what the request that it answers was, since
+// that decides how the response is framed (RFC 9112 section 6.3 rules 1 and 2).
+type Method uint8
+
+const (
+	MethodOther   Method = iota // any method without framing rules of its own, or unknown
+	MethodHead                  // HEAD: the response never has a body
+	MethodConnect               // CONNECT: a 2xx response turns the connection into a tunnel
+)
+
+// Handler receives the messages of one direction, in order. Calls happen
+// inside Feed, Skip, Boundary and EOF, on their goroutine.
+type Handler interface {
+	// Head is called once per message, as soon as its head is complete.
+	// For a response it returns the method of the request that is answered;
+	// interim (1xx, except 101) responses are reported with Status 100..199,
+	// are never followed by End, and do not consume a request.
+	// For a request the result is ignored.
+	Head(h *Head) Method
+	// End is called once for each Head that is not interim.
+	End(e End)
+	// Desync is called when bytes are discarded because no message can be
+	// recognised in them, once for each such run; the Parser then looks for
+	// the next message start by itself.
+	Desync()
+}
