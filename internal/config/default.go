@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import "time"
+
+// Default returns the configuration that holds when nothing is said. It is
+// valid and selects nothing. The result shares no memory with another call's.
+func Default() Config {
+	return Config{
+		HTTP: HTTP{
+			RequestHeadBytes:  8192,
+			ResponseHeadBytes: 2048,
+			MaxFields:         128,
+		},
+		Sampling: Sampling{Sampler: "parentbased_traceidratio", Ratio: 1},
+		Export: Export{
+			OTLP:            OTLP{Protocol: "grpc"},
+			QueueSpans:      65536,
+			BatchSpans:      512,
+			BatchDelay:      200 * time.Millisecond,
+			ShutdownTimeout: 5 * time.Second,
+		},
+		Propagation: Propagation{
+			Formats:            []string{"w3c", "b3", "b3multi", "jaeger", "datadog", "ottrace", "xray", "grpc"},
+			CorrelationHeaders: []string{"x-request-id"},
+		},
+		Kernel: Kernel{
+			Backend:        "auto",
+			RingBytes:      4 << 20,
+			MaxProcesses:   16384,
+			MaxConnections: 65536,
+			BatchInterval:  20 * time.Millisecond,
+		},
+		Limits: Limits{IdleConnection: 10 * time.Minute, IdleExchange: 5 * time.Minute},
+		Log:    Log{Level: "info", Format: "text"},
+	}
+}

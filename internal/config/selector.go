@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+// Instrument selects processes and says how their spans are named.
+type Instrument struct {
+	// `service.name` of what this entry selects. Empty: the process's own
+	// OTEL_SERVICE_NAME, its Kubernetes or systemd name, or its executable.
+	Name     string `yaml:"name"`
+	Selector `yaml:",inline"`
+	// Path patterns for `http.route`, such as `/users/{id}`: a segment in
+	// braces stands for any one segment, everything else is taken literally.
+	// The first that matches wins. Without a match a span has no route.
+	Routes []string `yaml:"routes"`
+}
+
+// Selector describes processes. A process matches iff every criterion that is
+// given matches it; the values in one criterion's list are alternatives. At
+// least one criterion is needed.
+type Selector struct {
+	// TCP ports that the process listens on: `8080`, `"9000-9010"`.
+	Ports Ports `yaml:"ports"`
+	// Path of the executable, as a glob (see Globs).
+	Exe []Glob `yaml:"exe"`
+	// Whole command line, arguments joined by single spaces, as a text
+	// pattern (see Globs).
+	Cmdline []Pattern `yaml:"cmdline"`
+	// Process ids. Their children are covered too.
+	Pids []int `yaml:"pids" check:"min=1 max=4194304"`
+	// Names of systemd units, as a text pattern: `nginx.service`, `app@*.service`.
+	Units []Pattern `yaml:"units"`
+	// Containers by name, as a text pattern, or by the first characters of
+	// their id (at least six).
+	Containers []Pattern `yaml:"containers"`
+	// Users that the process runs as, by name or number.
+	Users []string `yaml:"users"`
+}
+
+// Empty says that no criterion is given; such a Selector matches nothing.
+func (s Selector) Empty() bool {
+	return len(s.Ports) == 0 && len(s.Exe) == 0 && len(s.Cmdline) == 0 && len(s.Pids) == 0 &&
+		len(s.Units) == 0 && len(s.Containers) == 0 && len(s.Users) == 0
+}
