@@ -19,18 +19,11 @@ enum ev_dir {
 	DIR_SEND = 1,
 };
 
-enum ev_role {
-	ROLE_UNKNOWN = 0,
-	ROLE_CLIENT = 1,	/* active open */
-	ROLE_SERVER = 2,	/* passive open */
-};
-
 enum ev_data_flags {
 	DATA_HEAD = 1 << 0,	/* the call starts like a message head */
 	DATA_UNSEEN = 1 << 1,	/* the payload could not be read: splice, io_uring, fault, too many buffers */
 	DATA_TAIL = 1 << 2,	/* tail holds the call's last eight bytes */
-	DATA_JOINED = 1 << 3,	/* first record of a connection that was open before it was selected */
-	DATA_QUIET = 1 << 4,	/* last record of this turn: further bytes only move the progress entry */
+	DATA_QUIET = 1 << 3,	/* last record of this turn: further bytes only move the progress entry */
 };
 
 enum ev_proc_op {
@@ -56,21 +49,21 @@ struct ev_conn {
 	__u32 tid;
 	__u32 netns;	/* inode number */
 	__u16 family;	/* AF_INET, AF_INET6, AF_UNIX */
-	__u16 role;	/* enum ev_role */
 	__u16 lport;	/* host order */
 	__u16 rport;
+	__u16 pad;
 	__u32 path_len;	/* bytes of path, AF_UNIX only; abstract names start with NUL */
 	__u8 laddr[16];	/* IPv4 uses the first four */
 	__u8 raddr[16];
 	__u8 path[UNIX_PATH];
-	__u32 pad;
+	__u32 pad2;
 };
 
 struct ev_data {
 	struct ev_hdr hdr;
 	__u64 conn;
 	__u64 pos;		/* of the call's first byte in this direction's stream */
-	__u64 tail;		/* last eight bytes of the call, oldest lowest; iff DATA_TAIL */
+	__u64 tail;		/* last eight bytes of the call as they lie in memory; iff DATA_TAIL */
 	__u64 other_pos;	/* the other direction's position ... */
 	__u64 other_ktime;	/* ... and when it last moved */
 	__u32 total;		/* bytes the call moved */
@@ -87,7 +80,7 @@ struct ev_eof {
 	__u64 conn;
 	__u64 pos[2];		/* by enum ev_dir */
 	__u64 last_ktime[2];
-	__u32 dir;		/* which direction ended; EV_CLOSE: 2 */
+	__u32 dir;		/* EV_EOF: which direction ended; EV_CLOSE: 0 */
 	__u32 err;		/* EV_CLOSE: sk_err, 0 for an orderly end */
 };
 
@@ -108,10 +101,14 @@ struct ev_listen {
 	__u32 pad;
 };
 
-/* Value of the progress map: what a direction did since its last record. */
+/* Key and value of the progress map: where a direction stands that has gone quiet. */
+struct progress_key {
+	__u64 conn;
+	__u64 dir;
+};
+
 struct progress {
 	__u64 pos;
 	__u64 ktime;
-	__u64 head;	/* first eight bytes of the last call */
 	__u64 tail;	/* last eight bytes of the last call */
 };

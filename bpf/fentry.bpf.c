@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The default backend: fexit in the TCP and unix-stream layer (trampolines: x86 5.5, arm64 6.0).
+ * One program per socket call. On exit msg_iter has moved past the data, over a buffer or an
+ * iovec array that still exists: its start is found by going back. */
+#include "include/core.h"
+
+static __always_inline void src_iter(struct scratch *sc, u32 slot, const struct iov_iter *it, u32 len)
+{
+	const struct iov_iter___old *old = (const void *)it;
+	const struct iov_iter___iov *mid = (const void *)it;
+	const u64 offset = it->iov_offset;
+	u32 type;
+	u64 iov;
+
+	if (bpf_core_field_exists(it->iter_type))
+		type = it->iter_type;
+	else
+		type = old->type & ~1U;
+	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) && type == bpf_core_enum_value(enum iter_type, ITER_UBUF)) {
+		sc->src.addr = (u64)it->ubuf + offset - len;
+		sc->src.kind = SRC_BUF;
+		return;
+	}
+	if (type != bpf_core_enum_value(enum iter_type, ITER_IOVEC))
+		return; /* pages of splice and sendfile, kernel buffers */
+	if (bpf_core_field_exists(it->__iov))
+		iov = (u64)it->__iov;
+	else if (bpf_core_field_exists(old->type))
+		iov = (u64)old->iov;
+	else
+		iov = (u64)mid->iov;
+	src_rewind(slot, iov, offset, len);
+}
+
+/* Sockets of the kernel itself, used on behalf of a task, have no file. */
+static __always_inline bool has_file(const struct sock *sk)
+{
+	return sk->sk_socket && sk->sk_socket->file;
+}
+
+static __always_inline void on_call(struct sock *sk, const struct iov_iter *it, int ret, u32 dir, u32 slot)
+{
+	if (!has_file(sk))
+		return;
+	struct conn *c = conn_get(sk);
+	struct scratch *sc = scratch_get(slot);
+
+	if (!c || !sc)
+		return;
+	if (it)
+		src_iter(sc, slot, it, ret);
+	on_bytes(c, sk, sc, slot, dir, ret);
+}
+
+static __always_inline void on_recv(struct sock *sk, const struct msghdr *msg, int flags, int ret, u32 slot)
+{
+	if (flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB))
+		return;
+	if (ret > 0) { /* TCP discards the bytes of MSG_TRUNC */
+		on_call(sk, flags & MSG_TRUNC ? NULL : &msg->msg_iter, ret, DIR_RECV, slot);
+		return;
+	}
+	if (ret < 0 || !(sk->sk_shutdown & RCV_SHUTDOWN))
+		return;
+	struct conn *c = conn_find(sk);
+
+	if (c && (c->flags & CONN_ANNOUNCED))
+		emit_eof(c, EV_EOF, DIR_RECV, 0);
+}
+
+static __always_inline bool task_selected(void)
+{
+	return selected(bpf_get_current_pid_tgid() >> 32);
+}
+
+SEC("fexit/tcp_sendmsg")
+int BPF_PROG(tcp_send, struct sock *sk, struct msghdr *msg, size_t size, int ret)
+{
+	if (task_selected() && ret > 0)
+		on_call(sk, &msg->msg_iter, ret, DIR_SEND, SLOT_SEND);
+	return 0;
+}
+
+/* nonblock was an argument of its own before 5.19 (commit ec095263a965). */
+SEC("fexit/tcp_recvmsg")
+int BPF_PROG(tcp_recv, struct sock *sk, struct msghdr *msg, size_t size, int flags, int *addr_len, int ret)
+{
+	if (task_selected())
+		on_recv(sk, msg, flags, ret, SLOT_RECV);
+	return 0;
+}
+
+SEC("fexit/tcp_recvmsg")
+int BPF_PROG(tcp_recv_nonblock, struct sock *sk, struct msghdr *msg, size_t size, int nonblock, int flags,
+	     int *addr_len, int ret)
+{
+	if (task_selected())
+		on_recv(sk, msg, flags, ret, SLOT_RECV);
+	return 0;
+}
+
+SEC("fexit/unix_stream_sendmsg")
+int BPF_PROG(unix_send, struct socket *sock, struct msghdr *msg, size_t size, int ret)
+{
+	if (task_selected() && ret > 0)
+		on_call(sock->sk, &msg->msg_iter, ret, DIR_SEND, SLOT_UNIX_SEND);
+	return 0;
+}
+
+SEC("fexit/unix_stream_recvmsg")
+int BPF_PROG(unix_recv, struct socket *sock, struct msghdr *msg, size_t size, int flags, int ret)
+{
+	if (task_selected())
+		on_recv(sock->sk, msg, flags, ret, SLOT_UNIX_RECV);
+	return 0;
+}
+
+/* Bytes that move without a user buffer: counted, payload unseen. */
+
+SEC("fexit/tcp_splice_read")
+int BPF_PROG(tcp_splice, struct socket *sock, void *ppos, void *pipe, size_t len, unsigned int flags, long ret)
+{
+	if (task_selected() && ret > 0)
+		on_call(sock->sk, NULL, ret, DIR_RECV, SLOT_RECV);
+	return 0;
+}
+
+/* sendfile and splice to a socket before 6.5 (commit dc97391e6610) */
+SEC("fexit/tcp_sendpage")
+int BPF_PROG(tcp_page, struct sock *sk, void *page, int offset, size_t size, int flags, int ret)
+{
+	if (task_selected() && ret > 0)
+		on_call(sk, NULL, ret, DIR_SEND, SLOT_SEND);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

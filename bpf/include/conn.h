@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Connection state: one per socket, made at the first bytes a selected task moves. */
+#pragma once
+
+/* Per-CPU number of connections made here: with the CPU it makes an id that never repeats. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+} conn_seq SEC(".maps");
+
+static __always_inline u64 conn_next_id(void)
+{
+	const u32 zero = 0;
+	u64 *n = bpf_map_lookup_elem(&conn_seq, &zero);
+
+	if (!n)
+		return 0;
+	*n += 1;
+	return ((u64)(bpf_get_smp_processor_id() + 1) << 44) | (*n & ((1ULL << 44) - 1));
+}
+
+/* A macro, so that sk keeps the verifier's type: sk_storage takes a trusted socket only. */
+#define conn_find(sk)                                                                              \
+	({                                                                                         \
+		struct conn *_c;                                                                   \
+		if (use_sk_storage) {                                                              \
+			_c = bpf_sk_storage_get(&conn_of_sock, (void *)(sk), NULL, 0);             \
+		} else {                                                                           \
+			const u64 _key = (u64)(sk);                                                \
+			_c = bpf_map_lookup_elem(&conn_by_addr, &_key);                            \
+		}                                                                                  \
+		_c;                                                                                \
+	})
+
+static __always_inline void conn_init(struct conn *c)
+{
+	c->id = conn_next_id();
+	c->last_dir = 0xff;
+}
+
+static __always_inline struct conn *conn_insert_addr(u64 key)
+{
+	struct conn fresh = {};
+
+	conn_init(&fresh);
+	bpf_map_update_elem(&conn_by_addr, &key, &fresh, BPF_ANY);
+	return bpf_map_lookup_elem(&conn_by_addr, &key);
+}
+
+#define conn_get(sk)                                                                               \
+	({                                                                                         \
+		struct conn *_c;                                                                   \
+		if (use_sk_storage) {                                                              \
+			_c = bpf_sk_storage_get(&conn_of_sock, (void *)(sk), NULL,                 \
+						BPF_SK_STORAGE_GET_F_CREATE);                      \
+			if (_c && !_c->id)                                                         \
+				conn_init(_c);                                                     \
+		} else {                                                                           \
+			_c = conn_find(sk);                                                        \
+			if (!_c)                                                                   \
+				_c = conn_insert_addr((u64)(sk));                                  \
+		}                                                                                  \
+		if (!_c)                                                                           \
+			stat_add(STAT_CONN_FULL, 1);                                               \
+		_c;                                                                                \
+	})

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Records into the rings. Whatever does not fit is counted. */
+#pragma once
+
+static __always_inline void hdr_fill(struct ev_hdr *h, u16 kind, u32 size, u64 ktime)
+{
+	h->version = EV_VERSION;
+	h->kind = kind;
+	h->size = size;
+	h->ktime = ktime;
+}
+
+static __always_inline bool emit(const void *rec, u32 size, u32 captured)
+{
+	if (bpf_ringbuf_output(&data_ring, (void *)rec, size, 0)) {
+		stat_add(STAT_LOST_RECORDS, 1);
+		stat_add(STAT_LOST_BYTES, captured);
+		return false;
+	}
+	stat_add(STAT_RECORDS, 1);
+	stat_add(STAT_RECORD_BYTES, size);
+	return true;
+}
+
+static __always_inline void emit_control(const void *rec, u32 size)
+{
+	if (bpf_ringbuf_output(&control_ring, (void *)rec, size, BPF_RB_FORCE_WAKEUP))
+		stat_add(STAT_LOST_CONTROL, 1);
+}
+
+static __always_inline void unix_path(struct ev_conn *ev, struct sock *sk)
+{
+	const struct unix_sock *u = (const struct unix_sock *)sk;
+	const struct unix_address *addr = BPF_CORE_READ(u, addr);
+
+	if (!addr) { /* the connecting end is unnamed: its peer has the name */
+		u = (const struct unix_sock *)BPF_CORE_READ(u, peer);
+		addr = u ? BPF_CORE_READ(u, addr) : NULL;
+	}
+	if (!addr)
+		return;
+	const int len = BPF_CORE_READ(addr, len) - (int)sizeof(unsigned short);
+
+	if (len <= 0)
+		return;
+	bpf_probe_read_kernel(ev->path, sizeof(ev->path), &addr->name[0].sun_path);
+	ev->path_len = len < UNIX_PATH ? len : UNIX_PATH;
+}
+
+/* Tells user space what connection c is, once; again if the ring had no room. */
+static __always_inline bool conn_announce(struct conn *c, struct sock *sk, struct ev_conn *ev, u64 ktime)
+{
+	const u64 task = bpf_get_current_pid_tgid();
+
+	__builtin_memset(ev, 0, sizeof(*ev));
+	hdr_fill(&ev->hdr, EV_CONN, sizeof(*ev), ktime);
+	ev->conn = c->id;
+	ev->cgroup = use_cgroup ? bpf_get_current_cgroup_id() : 0;
+	ev->tgid = task >> 32;
+	ev->tid = task;
+	ev->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	ev->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if (ev->family == AF_UNIX) {
+		unix_path(ev, sk);
+	} else {
+		ev->lport = BPF_CORE_READ(sk, __sk_common.skc_num);
+		ev->rport = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+		if (ev->family == AF_INET6) {
+			BPF_CORE_READ_INTO(&ev->laddr, sk, __sk_common.skc_v6_rcv_saddr);
+			BPF_CORE_READ_INTO(&ev->raddr, sk, __sk_common.skc_v6_daddr);
+		} else {
+			BPF_CORE_READ_INTO((u32 *)&ev->laddr, sk, __sk_common.skc_rcv_saddr);
+			BPF_CORE_READ_INTO((u32 *)&ev->raddr, sk, __sk_common.skc_daddr);
+		}
+	}
+	if (!emit(ev, sizeof(*ev), 0))
+		return false;
+	c->flags |= CONN_ANNOUNCED;
+	stat_add(STAT_CONNS, 1);
+	return true;
+}
+
+static __always_inline void emit_eof(const struct conn *c, u16 kind, u32 dir, u32 err)
+{
+	struct ev_eof ev = {};
+
+	hdr_fill(&ev.hdr, kind, sizeof(ev), bpf_ktime_get_ns());
+	ev.conn = c->id;
+	ev.pos[0] = c->pos[0];
+	ev.pos[1] = c->pos[1];
+	ev.last_ktime[0] = c->ktime[0];
+	ev.last_ktime[1] = c->ktime[1];
+	ev.dir = dir;
+	ev.err = err;
+	emit(&ev, sizeof(ev), 0);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Does a call's first byte start an HTTP/1 message? Pure: compiles for the host too. */
+#pragma once
+
+enum head_kind {
+	HEAD_NONE = 0,
+	HEAD_REQUEST,
+	HEAD_RESPONSE,
+	HEAD_MAYBE, /* too short to tell, nothing speaks against it */
+};
+
+#define HEAD_PEEK 32	 /* bytes that head_kind looks at */
+#define METHOD_MAX 24	 /* the longest registered method has 17 characters */
+
+/* RFC 9110 section 5.6.2: tchar */
+static __always_inline bool is_tchar(u8 c)
+{
+	/* 0x20..0x3f: ! # $ % & ' * + - . 0-9 ; 0x40..0x7f: A-Z ^ _ ` a-z | ~ */
+	const u64 low = 0x03ff6cfa00000000ULL, high = 0x57ffffffc7fffffeULL;
+
+	if (c >= 128)
+		return false;
+	return ((c < 64 ? low : high) >> (c & 63)) & 1;
+}
+
+static __always_inline bool is_upper(u8 c)
+{
+	return c >= 'A' && c <= 'Z';
+}
+
+/* RFC 9112 section 3: method SP request-target. A target that is not a path or "*" is believed
+ * only after an upper-case method (CONNECT, proxies), since "word word" starts many protocols. */
+static __always_inline enum head_kind request_kind(const u8 *b, u32 n)
+{
+	bool upper = true;
+
+	for (u32 i = 0; i < METHOD_MAX; i++) {
+		if (i >= n)
+			return HEAD_MAYBE;
+		const u8 c = b[i];
+
+		if (c == ' ') {
+			if (i == 0)
+				return HEAD_NONE;
+			if (i + 1 >= n)
+				return HEAD_MAYBE;
+			const u8 t = b[i + 1];
+
+			if (t == '/' || t == '*')
+				return HEAD_REQUEST;
+			if (!upper)
+				return HEAD_NONE;
+			if (t == 'h' || t == 'H' || (i == 7 && b[0] == 'C' && b[6] == 'T'))
+				return HEAD_REQUEST;
+			return HEAD_NONE;
+		}
+		if (!is_tchar(c))
+			return HEAD_NONE;
+		upper = upper && is_upper(c);
+	}
+	return HEAD_NONE;
+}
+
+/* b has HEAD_PEEK readable bytes, n of them valid. */
+static __always_inline enum head_kind head_kind(const u8 *b, u32 n)
+{
+	if (n >= 5 && b[0] == 'H' && b[1] == 'T' && b[2] == 'T' && b[3] == 'P' && b[4] == '/')
+		return HEAD_RESPONSE;
+	return request_kind(b, n);
+}
+
+/* RFC 9112 section 7.1: do the call's last bytes end a chunked body without trailers, "0" CRLF CRLF,
+ * either as a call of its own or behind the CRLF of the last chunk? tail as in struct ev_data. */
+static __always_inline bool ends_chunked(u64 tail, u32 n)
+{
+	const u64 last5 = 0x0a0d0a0d30ULL; /* "0\r\n\r\n" little-endian */
+
+	if (n < 5)
+		return false;
+	if (n == 5)
+		return (tail & 0xffffffffffULL) == last5;
+	if (n < 7)
+		return false;
+	/* "\r\n0\r\n\r\n" are the last seven of the min(n, 8) bytes in tail */
+	return (n == 7 ? tail & 0xffffffffffffffULL : tail >> 8) == 0x0a0d0a0d300a0dULL;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Where a call's bytes lie in user memory, and how they are gathered. The loops are global
+ * functions over scalars: the verifier proves each once, on every kernel since 5.6. */
+#pragma once
+
+enum src_kind {
+	SRC_NONE = 0,	/* cannot be read */
+	SRC_BUF,	/* one buffer */
+	SRC_IOV_USER,	/* iovec array in user memory */
+	SRC_IOV_KERNEL, /* iovec array in kernel memory (msg_iter) */
+};
+
+struct src {
+	u64 addr; /* SRC_BUF: first byte; SRC_IOV_*: first iovec */
+	u64 skip; /* SRC_IOV_*: bytes of the first iovec that belong to earlier calls */
+	u32 nr;	  /* SRC_IOV_*: iovecs */
+	u32 kind; /* enum src_kind */
+};
+
+/* Where gather() is. */
+struct cursor {
+	u64 off;  /* into payload */
+	u64 skip; /* into the iovec */
+	u64 seg;  /* iovec */
+	u64 n;	  /* bytes of this step */
+};
+
+/* One call being looked at. Each program has its own slot, since a program cannot be preempted
+ * by itself on a CPU (prog->active) but may be by another one. */
+struct scratch {
+	struct src src;
+	struct cursor cur;
+	struct ev_conn conn;
+	struct ev_data ev; /* directly in front of payload: one record */
+	u8 payload[HEAD_MAX + 16 + CHUNK_MAX]; /* slice; the call's tail at TAIL_AT; room for one chunk */
+};
+
+#define TAIL_AT HEAD_MAX
+
+enum scratch_slot {
+	SLOT_SEND = 0,
+	SLOT_RECV,
+	SLOT_UNIX_SEND,
+	SLOT_UNIX_RECV,
+	SLOT_MAX,
+};
+
+/* enum scratch_slot -> the call its program works on. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SLOT_MAX);
+	__type(key, u32);
+	__type(value, struct scratch);
+} scratch_by_slot SEC(".maps");
+
+static __always_inline bool read_seg(const struct src *s, u32 i, struct user_iovec64 *seg)
+{
+	const void *at = (const void *)(s->addr + (u64)i * sizeof(*seg));
+
+	if (s->kind == SRC_IOV_KERNEL)
+		return bpf_probe_read_kernel(seg, sizeof(*seg), at) == 0;
+	return bpf_probe_read_user(seg, sizeof(*seg), at) == 0;
+}
+
+/* Copies want bytes of an iovec source, from bytes into the call, to payload + at (0 or TAIL_AT).
+ * Returns how many arrived. Cursor and length live in map memory: the verifier then knows nothing
+ * of how they came about, only the bounds tested here, and proves all iterations as one. */
+__noinline int gather(u32 slot, u64 from, u32 want, u32 at)
+{
+	struct scratch *sc = bpf_map_lookup_elem(&scratch_by_slot, &slot);
+	const u64 end = (u64)at + want;
+
+	if (!sc)
+		return 0;
+	volatile struct cursor *cur = &sc->cur;
+
+	cur->off = at;
+	cur->skip = sc->src.skip + from;
+	cur->seg = 0;
+	for (u32 i = 0; i < 2 * SEGS_MAX; i++) {
+		const u64 off = cur->off, skip = cur->skip;
+		struct user_iovec64 seg;
+
+		if (off >= end || off > HEAD_MAX + 8 || cur->seg >= sc->src.nr)
+			break;
+		if (!read_seg(&sc->src, cur->seg, &seg)) {
+			stat_add(STAT_READ_FAULTS, 1);
+			break;
+		}
+		if (skip >= seg.len) {
+			cur->skip = skip - seg.len;
+			cur->seg++;
+			continue;
+		}
+		u64 n = seg.len - skip;
+
+		if (n > end - off)
+			n = end - off;
+		cur->n = n < CHUNK_MAX ? n : CHUNK_MAX;
+		n = cur->n;
+		if (n > CHUNK_MAX || bpf_probe_read_user(sc->payload + off, n, (void *)(seg.base + skip))) {
+			stat_add(STAT_READ_FAULTS, 1);
+			break;
+		}
+		cur->off = off + n;
+		cur->skip = skip + n;
+	}
+	if (cur->off < end)
+		stat_add(STAT_SEGS_CUT, 1);
+	return cur->off - at;
+}
+
+/* Copies want bytes of the call, at most HEAD_MAX, to the start of payload. */
+static __always_inline u32 fetch(struct scratch *sc, u32 slot, u32 want)
+{
+	if (sc->src.kind != SRC_BUF)
+		return gather(slot, 0, want, 0);
+	barrier_var(want);
+	if (want > HEAD_MAX)
+		return 0;
+	if (bpf_probe_read_user(sc->payload, want, (void *)sc->src.addr)) {
+		stat_add(STAT_READ_FAULTS, 1);
+		return 0;
+	}
+	return want;
+}
+
+/* The call's last min(len, 8) bytes. */
+static __always_inline u64 fetch_tail(struct scratch *sc, u32 slot, u32 len)
+{
+	u64 *tail = (u64 *)(sc->payload + TAIL_AT);
+	u32 n = len < 8 ? len : 8;
+
+	*tail = 0;
+	if (sc->src.kind != SRC_BUF) {
+		gather(slot, len - n, n, TAIL_AT);
+		return *tail;
+	}
+	barrier_var(n);
+	if (n > 8)
+		return 0;
+	if (bpf_probe_read_user(tail, n, (void *)(sc->src.addr + len - n)))
+		stat_add(STAT_READ_FAULTS, 1);
+	return *tail;
+}
+
+/* Points the slot's src at the start of the len bytes that an iterator has passed, found from
+ * where it stands now: offset bytes into the iovec at iov. msg_iter only moves forward, over an
+ * array that lives until the socket call returns. */
+__noinline int src_rewind(u32 slot, u64 iov, u64 offset, u64 len)
+{
+	struct scratch *sc = bpf_map_lookup_elem(&scratch_by_slot, &slot);
+	u64 left = len - offset;
+
+	if (!sc)
+		return 0;
+	if (offset >= len) {
+		sc->src.addr = iov;
+		sc->src.skip = offset - len;
+		sc->src.nr = 1;
+		sc->src.kind = SRC_IOV_KERNEL;
+		return 0;
+	}
+	for (u32 i = 1; i <= SEGS_MAX; i++) {
+		struct user_iovec64 seg;
+
+		iov -= sizeof(seg);
+		if (bpf_probe_read_kernel(&seg, sizeof(seg), (void *)iov))
+			return 0;
+		if (left <= seg.len) {
+			sc->src.addr = iov;
+			sc->src.skip = seg.len - left;
+			sc->src.nr = i + 1;
+			sc->src.kind = SRC_IOV_KERNEL;
+			return 0;
+		}
+		left -= seg.len;
+	}
+	stat_add(STAT_SEGS_CUT, 1);
+	return 0;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Programs that every backend has: processes come and go, sockets change state. */
+#pragma once
+
+static __always_inline void emit_proc(u32 op, u32 tgid, u32 ptgid, u32 is_selected)
+{
+	struct ev_proc ev = {};
+
+	hdr_fill(&ev.hdr, EV_PROC, sizeof(ev), bpf_ktime_get_ns());
+	ev.op = op;
+	ev.tgid = tgid;
+	ev.ptgid = ptgid;
+	ev.selected = is_selected;
+	emit_control(&ev, sizeof(ev));
+}
+
+/* A child starts with its parent's verdict, before its first instruction. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	const u32 tgid = child->tgid, ptgid = parent->tgid;
+	const struct verdict *v;
+
+	if (tgid != (u32)child->pid) /* a thread */
+		return 0;
+	v = bpf_map_lookup_elem(&verdict_by_tgid, &ptgid);
+	if (!v)
+		return 0;
+	const struct verdict copy = *v;
+
+	if (bpf_map_update_elem(&verdict_by_tgid, &tgid, &copy, BPF_ANY)) {
+		stat_add(STAT_VERDICT_FULL, 1);
+		return 0;
+	}
+	emit_proc(PROC_FORK, tgid, ptgid, copy.state == VERDICT_SELECTED);
+	return 0;
+}
+
+/* A new program: what was known of the old one no longer holds. Not selected until judged anew. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(process_exec, struct task_struct *task)
+{
+	const u32 tgid = task->tgid;
+
+	bpf_map_delete_elem(&verdict_by_tgid, &tgid);
+	emit_proc(PROC_EXEC, tgid, 0, 0);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(process_exit, struct task_struct *task)
+{
+	const u32 tgid = task->tgid;
+
+	if (task->signal->live.counter > 0) /* other threads go on */
+		return 0;
+	if (bpf_map_delete_elem(&verdict_by_tgid, &tgid) == 0)
+		emit_proc(PROC_EXIT, tgid, 0, 0);
+	return 0;
+}
+
+static __always_inline u32 judge_listen(u32 tgid, const struct port_rule *r)
+{
+	struct verdict *v = bpf_map_lookup_elem(&verdict_by_tgid, &tgid);
+
+	if (!v) {
+		const struct verdict fresh = {.state = VERDICT_SELECTED};
+
+		if (!r->automatic)
+			return 0;
+		if (bpf_map_update_elem(&verdict_by_tgid, &tgid, &fresh, BPF_NOEXIST)) {
+			stat_add(STAT_VERDICT_FULL, 1);
+			return 0;
+		}
+		return 1;
+	}
+	if (v->exclude & r->exclude)
+		v->state = VERDICT_EXCLUDED;
+	else if (v->state == VERDICT_CANDIDATE && (v->include & r->include))
+		v->state = VERDICT_SELECTED;
+	return v->state == VERDICT_SELECTED;
+}
+
+/* Runs in the task that calls listen(), before it can accept. */
+static __always_inline void on_listen(const struct sock *sk)
+{
+	const u16 port = sk->__sk_common.skc_num;
+	const struct port_rule *r = bpf_map_lookup_elem(&rule_by_port, &port);
+	struct ev_listen ev = {};
+
+	if (!r)
+		return;
+	ev.tgid = bpf_get_current_pid_tgid() >> 32;
+	ev.selected = judge_listen(ev.tgid, r);
+	ev.port = port;
+	ev.family = sk->__sk_common.skc_family;
+	hdr_fill(&ev.hdr, EV_LISTEN, sizeof(ev), bpf_ktime_get_ns());
+	emit_control(&ev, sizeof(ev));
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(sock_state, const struct sock *sk, const int oldstate, const int newstate)
+{
+	if (newstate == TCP_LISTEN) {
+		on_listen(sk);
+		return 0;
+	}
+	/* leaving ESTABLISHED or CLOSE_WAIT for anything but CLOSE_WAIT: this end sends no more */
+	const bool sent_all = (oldstate == TCP_ESTABLISHED || oldstate == TCP_CLOSE_WAIT) && newstate != TCP_CLOSE_WAIT;
+
+	if (!sent_all && newstate != TCP_CLOSE)
+		return 0;
+	struct conn *c = conn_find(sk);
+
+	if (!c)
+		return 0;
+	if (c->flags & CONN_ANNOUNCED) {
+		if (newstate == TCP_CLOSE)
+			emit_eof(c, EV_CLOSE, 0, sk->sk_err);
+		else
+			emit_eof(c, EV_EOF, DIR_SEND, 0);
+	}
+	if (newstate == TCP_CLOSE && !use_sk_storage) {
+		const u64 key = (u64)sk;
+
+		bpf_map_delete_elem(&conn_by_addr, &key);
+	}
+	return 0;
+}

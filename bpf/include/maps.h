@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+enum verdict_state {
+	VERDICT_UNKNOWN = 0,
+	VERDICT_CANDIDATE = 1, /* selected as soon as it listens on a port of one of its rules */
+	VERDICT_SELECTED = 2,
+	VERDICT_EXCLUDED = 3,
+};
+
+struct verdict {
+	u32 state; /* enum verdict_state */
+	u32 pad;
+	u64 include; /* rules with ports that it satisfies but for the port */
+	u64 exclude;
+};
+
+struct port_rule {
+	u64 include;
+	u64 exclude;
+	u32 automatic; /* selects a process that nobody has judged yet */
+	u32 pad;
+};
+
+/* Where one connection stands. Lives with the socket (sk_storage) or in an LRU map. */
+struct conn {
+	u64 id;
+	u64 pos[2];    /* bytes seen, by enum ev_dir */
+	u64 ktime[2];  /* when pos last moved */
+	u32 budget[2]; /* bytes of the current head that may still be shipped */
+	u16 records[2];
+	u8 last_dir;
+	u8 flags;
+	u8 idle_turns; /* turns that began without a head */
+	u8 pad;
+};
+
+#define CONN_HTTP 1	 /* a head was seen: records are sent */
+#define CONN_ANNOUNCED 2 /* EV_CONN reached the ring */
+#define CONN_QUIET(dir) (4 << (dir)) /* the progress entry is in use */
+
+/* tgid -> verdict. Written by user space and by the process life-cycle programs; read by every hook. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, u32);
+	__type(value, struct verdict);
+} verdict_by_tgid SEC(".maps");
+
+/* cgroup v2 id -> 1. Written by user space; read by every hook iff use_cgroup. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, u64);
+	__type(value, u32);
+} selected_cgroup SEC(".maps");
+
+/* listening port -> rules naming it. Written by user space before attach; read at listen(). */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, u16);
+	__type(value, struct port_rule);
+} rule_by_port SEC(".maps");
+
+/* socket -> conn, freed with the socket. Used iff use_sk_storage. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct conn);
+} conn_of_sock SEC(".maps");
+
+/* socket address -> conn, removed when the socket closes. Used iff !use_sk_storage. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, u64);
+	__type(value, struct conn);
+} conn_by_addr SEC(".maps");
+
+/* connection and direction -> how far it got after its records ran out. Written by the hooks, polled by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct progress_key);
+	__type(value, struct progress);
+} progress_by_conn SEC(".maps");
+
+/* slices and connection events, in order. Read by the agent's reader. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} data_ring SEC(".maps");
+
+/* process events. Few and urgent: a ring of their own, so that data cannot delay or displace them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 << 10);
+} control_ring SEC(".maps");

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the programs count. Names reach Go through BTF (bpf2go), metrics through probes/. */
+#pragma once
+
+enum stat {
+	STAT_CALLS = 0,		/* socket calls of selected tasks that moved bytes */
+	STAT_RECORDS,		/* records handed to the data ring */
+	STAT_RECORD_BYTES,
+	STAT_LOST_RECORDS,	/* data ring full */
+	STAT_LOST_BYTES,	/* captured bytes of those */
+	STAT_LOST_CONTROL,	/* control ring full */
+	STAT_UNSEEN_CALLS,	/* calls whose payload cannot be read: splice, io_uring, 32-bit callers */
+	STAT_READ_FAULTS,	/* user memory was not there */
+	STAT_SEGS_CUT,		/* calls with more buffers than SEGS_MAX or MMSG_MAX */
+	STAT_CONNS,		/* connections announced */
+	STAT_CONN_FULL,		/* no room for a connection's state */
+	STAT_VERDICT_FULL,	/* no room for a forked child's verdict: it is not traced */
+	STAT_PROGRESS_FULL,
+	STAT_MAX,
+};
+
+/* enum stat -> count. Written by every program; read by the agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, STAT_MAX);
+	__type(key, u32);
+	__type(value, u64);
+} stats SEC(".maps");
+
+static __always_inline void stat_add(u32 which, u64 n)
+{
+	u64 *v = bpf_map_lookup_elem(&stats, &which);
+
+	if (v)
+		*v += n;
+}

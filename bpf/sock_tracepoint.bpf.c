@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Backend for kernels that refuse trampolines and kprobes: sock:sock_send_length and
+ * sock:sock_recv_length (6.3, commit 6e6eda44b939) fire once per socket call after the data
+ * moved. They carry the socket and the result; the buffer comes from the syscall's registers. */
+#include "include/core.h"
+#include "include/syscall.h"
+#include "include/mmsg.h"
+
+/* Only the socket that the syscall names may be read: sockets of the kernel itself (NFS, iSCSI),
+ * used on behalf of a task, have no file. */
+static __always_inline bool sock_is_ours(const struct sock *sk)
+{
+	const u16 family = sk->__sk_common.skc_family;
+
+	if (family != AF_INET && family != AF_INET6 && family != AF_UNIX)
+		return false;
+	return sk->sk_type == SOCK_STREAM && sk->sk_socket && sk->sk_socket->file;
+}
+
+static __always_inline void syscall_src(struct src *s, const struct pt_regs *r, long nr, u32 dir, u32 len)
+{
+	if (nr_sends(nr) != (dir == DIR_SEND))
+		return; /* io_uring, a kernel thread, a 32-bit caller */
+	switch (nr) {
+	case NR_read:
+	case NR_write:
+	case NR_recvfrom:
+	case NR_sendto:
+		src_buf(s, sys_arg1(r));
+		return;
+	case NR_readv:
+	case NR_writev:
+	case NR_preadv2:
+	case NR_pwritev2:
+		src_iov_user(s, sys_arg1(r), sys_arg2(r));
+		return;
+	case NR_recvmsg:
+	case NR_sendmsg:
+		src_msghdr(s, sys_arg1(r));
+		return;
+	case NR_recvmmsg:
+	case NR_sendmmsg:
+		src_mmsg(s, sys_arg1(r), sys_arg2(r), dir, len);
+		return;
+	}
+}
+
+static __always_inline void on_eof(struct sock *sk)
+{
+	struct conn *c = conn_find(sk);
+
+	if (c && (c->flags & CONN_ANNOUNCED) && (sk->sk_shutdown & RCV_SHUTDOWN))
+		emit_eof(c, EV_EOF, DIR_RECV, 0);
+}
+
+static __always_inline void on_call(struct sock *sk, int ret, int flags, u32 dir, u32 slot)
+{
+	const struct task_struct *task = bpf_get_current_task_btf();
+	const struct pt_regs *r = (const struct pt_regs *)bpf_task_pt_regs((struct task_struct *)task);
+	const long nr = sys_nr(r, task);
+
+	if (ret < 0) {
+		if (nr == NR_recvmmsg || nr == NR_sendmmsg)
+			mmsg_end();
+		return;
+	}
+	if (!sock_is_ours(sk) || (flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB)))
+		return;
+	if (ret == 0) {
+		if (dir == DIR_RECV)
+			on_eof(sk);
+		return;
+	}
+	struct conn *c = conn_get(sk);
+
+	struct scratch *sc = scratch_get(slot);
+
+	if (!c || !sc)
+		return;
+	if (!(flags & MSG_TRUNC)) /* TCP discards the bytes then */
+		syscall_src(&sc->src, r, nr, dir, ret);
+	on_bytes(c, sk, sc, slot, dir, ret);
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(sock_send, struct sock *sk, int ret, int flags)
+{
+	if (selected(bpf_get_current_pid_tgid() >> 32))
+		on_call(sk, ret, flags, DIR_SEND, SLOT_SEND);
+	return 0;
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(sock_recv, struct sock *sk, int ret, int flags)
+{
+	if (selected(bpf_get_current_pid_tgid() >> 32))
+		on_call(sk, ret, flags, DIR_RECV, SLOT_RECV);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
