@@ -16,16 +16,17 @@ import "time"
 //go:generate go run ./gendoc -out ../../docs/configuration.md
 
 // Config is the agent's whole configuration. It is plain data: once loaded it
-// is only read, and copies may share its slices and maps.
+// is only read, and copies may share its slices and maps. In every struct the
+// sections come last, as the documentation is in this order.
 //
 // Tags: yaml is the key; check the accepted values (see tagProblem); otel the
 // standard environment variables, strongest first, that give the value when
 // nothing else does.
 type Config struct {
-	// What to trace. A process is traced if at least one entry matches it and
+	// A process is traced if at least one entry matches it and
 	// no `exclude` entry does. Without any entry nothing is traced.
 	Instrument []Instrument `yaml:"instrument"`
-	// What never to trace, whatever `instrument` says.
+	// What is never traced, whatever `instrument` says.
 	Exclude []Selector `yaml:"exclude"`
 	// What is read of HTTP messages. Bodies are never captured.
 	HTTP HTTP `yaml:"http"`
@@ -83,8 +84,6 @@ type Sampling struct {
 
 // Export says where spans go.
 type Export struct {
-	// An OpenTelemetry collector or back end.
-	OTLP OTLP `yaml:"otlp"`
 	// Also print spans to standard output: `text` is a readable tree, `json`
 	// one object per line. Empty prints nothing.
 	Stdout string `yaml:"stdout" check:"oneof=|text|json"`
@@ -97,6 +96,8 @@ type Export struct {
 	BatchDelay time.Duration `yaml:"batch_delay" check:"min=1ms max=1m"`
 	// How long the agent tries to send what is queued when it is told to stop.
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout" check:"min=0s max=5m"`
+	// An OpenTelemetry collector or back end.
+	OTLP OTLP `yaml:"otlp"`
 }
 
 // OTLP is the connection to a collector. What is left empty is taken from the
@@ -112,7 +113,8 @@ type OTLP struct {
 	// Headers of every export request, such as an API key. Prefer
 	// OTEL_EXPORTER_OTLP_HEADERS for secrets. Empty: that variable.
 	Headers map[string]string `yaml:"headers" check:"token"`
-	// Empty: OTEL_EXPORTER_OTLP_COMPRESSION, or none.
+	// How requests are compressed. Empty: OTEL_EXPORTER_OTLP_COMPRESSION, or
+	// none.
 	Compression string `yaml:"compression" check:"oneof=|none|gzip"`
 	// Limit of one export request. `0s`: OTEL_EXPORTER_OTLP_TIMEOUT, or 10s.
 	Timeout time.Duration `yaml:"timeout" check:"min=0s max=5m"`

@@ -151,13 +151,17 @@ func kindName(n ast.Node) string {
 	case *ast.SequenceNode:
 		return "list"
 	}
-	return strings.ToLower(n.Type().String())
+	return "single value"
 }
 
 func (d *decoder) list(node ast.Node, at *token.Token, path string, v reflect.Value) {
 	seq, ok := node.(*ast.SequenceNode)
+	if text, isScalar := scalarText(node); isScalar {
+		d.problem(at, path, "expected a list; write [%s]", text)
+		return
+	}
 	if !ok {
-		d.problem(at, path, "expected a list, not a %s; write [%s]", scalarOr(node), strings.TrimSpace(node.String()))
+		d.problem(at, path, "expected a list, not a %s", kindName(node))
 		return
 	}
 	list := reflect.MakeSlice(v.Type(), len(seq.Values), len(seq.Values))
@@ -172,13 +176,6 @@ func (d *decoder) list(node ast.Node, at *token.Token, path string, v reflect.Va
 	v.Set(list)
 }
 
-func scalarOr(n ast.Node) string {
-	if _, ok := scalarText(n); ok {
-		return "single value"
-	}
-	return kindName(n)
-}
-
 // entries lists the pairs of a mapping; nil, and a problem, if node is none.
 func (d *decoder) entries(node ast.Node, at *token.Token, path string) []*ast.MappingValueNode {
 	switch m := node.(type) {
@@ -187,11 +184,7 @@ func (d *decoder) entries(node ast.Node, at *token.Token, path string) []*ast.Ma
 	case *ast.MappingValueNode:
 		return []*ast.MappingValueNode{m}
 	}
-	if path == "" {
-		d.problem(at, path, "expected `key: value` lines, not a %s", scalarOr(node))
-	} else {
-		d.problem(at, path, "expected a mapping of `key: value`, not a %s", scalarOr(node))
-	}
+	d.problem(at, path, "expected a mapping of keys to values, not a %s", kindName(node))
 	return nil
 }
 

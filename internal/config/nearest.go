@@ -6,12 +6,17 @@ import "strings"
 
 // Nearest returns the candidate that word was most likely meant to be: the one
 // with the fewest insertions, deletions, substitutions and swaps of neighbours
-// between them, letter case and the choice of "-" or "_" not counted. Of equals
-// the first wins. It returns "" if none is near.
+// between them, letter case and the choice of "-" or "_" not counted. A word
+// that was cut short or drawn out at its end counts as one change. Of equals the
+// first wins. It returns "" if none is near.
 func Nearest(word string, candidates []string) string {
 	best, bestDistance := "", max(2, len(word)/3)+1
 	for _, c := range candidates {
-		if d := distance(fold(word), fold(c)); d < bestDistance && d < len(c) {
+		d := distance(fold(word), fold(c))
+		if min(len(word), len(c)) >= 3 && (strings.HasPrefix(fold(word), fold(c)) || strings.HasPrefix(fold(c), fold(word))) {
+			d = min(d, 1)
+		}
+		if d < bestDistance && d < len(c) {
 			best, bestDistance = c, d
 		}
 	}

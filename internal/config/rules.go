@@ -4,6 +4,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -106,8 +107,8 @@ func (r *report) export(e Export) {
 	if tls.Insecure && (tls.CAFile != "" || tls.CertFile != "" || tls.InsecureSkipVerify) {
 		r.add("export.otlp.tls.insecure", "without TLS the other keys of this section mean nothing; remove it or them")
 	}
-	for name, value := range e.OTLP.Headers {
-		if strings.ContainsAny(value, "\r\n\x00") {
+	for _, name := range slices.Sorted(maps.Keys(e.OTLP.Headers)) {
+		if strings.ContainsAny(e.OTLP.Headers[name], "\r\n\x00") {
 			r.add("export.otlp.headers."+name, "a header value is one line")
 		}
 	}

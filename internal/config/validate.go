@@ -4,6 +4,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -50,7 +51,7 @@ func (r *report) tagged(v reflect.Value, path, check string) {
 	case v.Kind() == reflect.Struct:
 		r.tags(v, path)
 	case v.Kind() == reflect.Map:
-		for _, key := range slices.SortedFunc(mapKeys(v), strings.Compare) {
+		for _, key := range slices.Sorted(maps.Keys(v.Interface().(map[string]string))) {
 			if problem := tagProblem(reflect.ValueOf(key), check); problem != "" {
 				r.add(join(path, key), "%s", problem)
 			}
@@ -61,16 +62,6 @@ func (r *report) tagged(v reflect.Value, path, check string) {
 			r.tagged(v.Index(i), item, check)
 			if strings.Contains(check, "unique") && contains(v, i) {
 				r.add(item, "%q is given twice", fmt.Sprint(v.Index(i)))
-			}
-		}
-	}
-}
-
-func mapKeys(v reflect.Value) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for _, k := range v.MapKeys() {
-			if !yield(k.String()) {
-				return
 			}
 		}
 	}
