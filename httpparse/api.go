@@ -1,5 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Package httpparse recognises HTTP/1 messages (RFC 9110, RFC 9112) in the two
+// byte streams of a connection, as an observer that can lose bytes.
+//
+// A Parser frames one direction. It is pushed bytes (Feed), told of bytes that
+// passed unseen (Skip) and of what is known from outside (Boundary, Tunnel,
+// EOF), and calls a Handler for every message head and message end. It never
+// fails and never panics: what it cannot recognise it reports as Desync and
+// then looks for the next message by itself.
+//
+// An observer must not be stricter than the parties it watches: what RFC 9112
+// lets a recipient repair is repaired, and of what a recipient must refuse the
+// head is still reported, while the message's end is left open until it is known.
 package httpparse
 
 // Kind says which side of an exchange a Parser frames.
@@ -50,6 +62,7 @@ const (
 	EndLost                      // bytes were lost and framing could not be kept
 	EndTunnel                    // the connection leaves HTTP after this head (101, CONNECT)
 	EndReplaced                  // a new head began where only an inferred end can be: see Parser.Boundary
+	EndInferred                  // framing was lost, but what looks like the last chunk ended the bytes fed
 )
 
 // End describes a finished message.

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package httpparse
+
+// preface2 is the first line of the HTTP/2 connection preface (RFC 9113 section 3.4).
+const preface2 = "PRI * HTTP/2.0"
+
+const versionPrefix = "HTTP/1."
+
+// parseStartLine reads a start line without its line end into h.
+// It reports false if line is none of this protocol.
+func parseStartLine(k Kind, line []byte, h *Head) bool {
+	if k == Response {
+		return parseStatusLine(line, h)
+	}
+	return parseRequestLine(line, h)
+}
+
+// parseRequestLine reads method SP request-target SP HTTP-version (RFC 9112
+// section 3). A target that holds spaces is invalid, but RFC 9112 section 3.2
+// has servers answer it (400, 301), so it is kept: it is still a request.
+func parseRequestLine(line []byte, h *Head) bool {
+	n := 0
+	for n < len(line) && tchar[line[n]] {
+		n++
+	}
+	v := len(line) - len(versionPrefix) - 1 // where HTTP/1.x must stand
+	if n == 0 || n > maxMethod || v < n+3 || line[n] != ' ' || line[v-1] != ' ' {
+		return false
+	}
+	if !parseVersion(line[v:], h) {
+		return false
+	}
+	target := line[n+1 : v-1]
+	if target[0] == ' ' {
+		return false
+	}
+	for _, c := range target {
+		if !isTarget(c) && c != ' ' {
+			return false
+		}
+	}
+	h.Method, h.Target = line[:n], target
+	return true
+}
+
+// parseStatusLine reads HTTP-version SP status-code SP [reason] (RFC 9112
+// section 4). The SP after the code may be missing, as some servers leave it out.
+func parseStatusLine(line []byte, h *Head) bool {
+	const code = len(versionPrefix) + 2 // where the status code stands
+	if len(line) < code+3 || line[code-1] != ' ' || !parseVersion(line[:code-1], h) {
+		return false
+	}
+	if len(line) > code+3 && line[code+3] != ' ' {
+		return false
+	}
+	a, b, c := line[code], line[code+1], line[code+2]
+	if a < '1' || a > '9' || !isDigit(b) || !isDigit(c) {
+		return false
+	}
+	for _, r := range line[code+3:] {
+		if !isReason(r) {
+			return false
+		}
+	}
+	h.Status = int(a-'0')*100 + int(b-'0')*10 + int(c-'0')
+	return true
+}
+
+// parseVersion reads exactly HTTP/1.x (RFC 9112 section 2.3, case-sensitive).
+func parseVersion(b []byte, h *Head) bool {
+	n := len(versionPrefix)
+	if len(b) != n+1 || string(b[:n]) != versionPrefix || !isDigit(b[n]) {
+		return false
+	}
+	h.Major, h.Minor = 1, b[n]-'0'
+	return true
+}
+
+// plausibleStart says whether b, which holds no LF, can still become a start
+// line. What it refuses parseStartLine refuses too, whatever follows.
+func plausibleStart(k Kind, b []byte) bool {
+	if len(b) > 0 && b[0] == '\r' { // the CR of a leading empty line
+		return len(b) == 1
+	}
+	if k == Response {
+		n := min(len(b), len(versionPrefix))
+		return string(b[:n]) == versionPrefix[:n]
+	}
+	for i, c := range b {
+		if !tchar[c] {
+			return i > 0 && c == ' '
+		}
+		if i >= maxMethod {
+			return false
+		}
+	}
+	return true
+}
