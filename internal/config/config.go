@@ -20,8 +20,7 @@ import "time"
 // sections come last, as the documentation is in this order.
 //
 // Tags: yaml is the key; check the accepted values (see tagProblem); otel the
-// standard environment variables, strongest first, that give the value when
-// nothing else does.
+// standard environment variable that gives the value when nothing else does.
 type Config struct {
 	// A process is traced if at least one entry matches it and
 	// no `exclude` entry does. Without any entry nothing is traced.
@@ -96,20 +95,22 @@ type Export struct {
 	BatchDelay time.Duration `yaml:"batch_delay" check:"min=1ms max=1m"`
 	// How long the agent tries to send what is queued when it is told to stop.
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout" check:"min=0s max=5m"`
-	// An OpenTelemetry collector or back end.
+	// An OpenTelemetry collector or back end. What is left empty here is taken
+	// from the standard OTEL_EXPORTER_OTLP_TRACES_* or OTEL_EXPORTER_OTLP_*
+	// variable.
 	OTLP OTLP `yaml:"otlp"`
 }
 
-// OTLP is the connection to a collector. What is left empty is taken from the
-// standard OTEL_EXPORTER_OTLP_TRACES_* and OTEL_EXPORTER_OTLP_* variables by
-// the exporter itself.
+// OTLP is the connection to a collector. The exporter itself reads the standard
+// variables for what is empty.
 type OTLP struct {
-	// URL (`http://collector:4318`, `https://…`) or `host:port`. Empty:
-	// OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT; when
-	// those are not set either, nothing is sent.
+	// URL (`http://collector:4318`, `https://…`) or `host:port`; for gRPC also
+	// `unix:///path/of/socket`. Empty: OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or
+	// OTEL_EXPORTER_OTLP_ENDPOINT; when those are not set either, nothing is sent.
 	Endpoint string `yaml:"endpoint"`
-	// The wire protocol.
-	Protocol string `yaml:"protocol" check:"oneof=grpc|http/protobuf" otel:"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL,OTEL_EXPORTER_OTLP_PROTOCOL"`
+	// The wire protocol. Empty: OTEL_EXPORTER_OTLP_PROTOCOL; when that is not
+	// set either, `http/protobuf` for port 4318 or a URL with a path, else `grpc`.
+	Protocol string `yaml:"protocol" check:"oneof=|grpc|http/protobuf"`
 	// Headers of every export request, such as an API key. Prefer
 	// OTEL_EXPORTER_OTLP_HEADERS for secrets. Empty: that variable.
 	Headers map[string]string `yaml:"headers" check:"token"`
@@ -134,7 +135,8 @@ type TLS struct {
 	CertFile string `yaml:"cert_file"`
 	// PEM file of the client certificate's key. Needs `cert_file`.
 	KeyFile string `yaml:"key_file"`
-	// Use no TLS at all. Implied by an `http://` endpoint.
+	// Use no TLS for an endpoint that has no scheme; `http://` and `https://`
+	// decide by themselves.
 	Insecure bool `yaml:"insecure"`
 	// Use TLS but accept any certificate. For trials only.
 	InsecureSkipVerify bool `yaml:"insecure_skip_verify"`

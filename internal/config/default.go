@@ -15,7 +15,6 @@ func Default() Config {
 		},
 		Sampling: Sampling{Sampler: "parentbased_traceidratio", Ratio: 1},
 		Export: Export{
-			OTLP:            OTLP{Protocol: "grpc"},
 			QueueSpans:      65536,
 			BatchSpans:      512,
 			BatchDelay:      200 * time.Millisecond,

@@ -32,9 +32,9 @@ type Key struct {
 	// Env is the agent's own variable, "" if the key has none (lists of
 	// entries and maps cannot be written in one).
 	Env string
-	// Fallbacks are the standard variables that apply when nothing else is
-	// given, strongest first.
-	Fallbacks []string
+	// Fallback is the standard variable that applies when nothing else is
+	// given, "" if there is none or the agent leaves it to the exporter.
+	Fallback string
 }
 
 // Keys lists every key, sections before what they hold, in the struct's order.
@@ -48,10 +48,7 @@ func keysOf(defaults reflect.Value, path string, single bool) []Key {
 		value := defaults.FieldByIndex(f.index)
 		key := Key{
 			Path: join(path, f.name), Owner: f.owner.Name(), Field: f.field,
-			Type: typeName(f.typ), Allowed: allowed(f.tag.Get("check")),
-		}
-		if otel := f.tag.Get("otel"); otel != "" {
-			key.Fallbacks = strings.Split(otel, ",")
+			Type: typeName(f.typ), Allowed: allowed(f.tag.Get("check")), Fallback: f.tag.Get("otel"),
 		}
 		inner, innerSingle := value, single
 		if f.typ.Kind() == reflect.Slice && !isLeaf(f.typ.Elem()) {
@@ -79,10 +76,6 @@ func typeName(t reflect.Type) string {
 		return "duration"
 	case t == reflect.TypeFor[PortRange]():
 		return "port or range"
-	case t == reflect.TypeFor[Glob]():
-		return "glob"
-	case t == reflect.TypeFor[Pattern]():
-		return "text pattern"
 	case t.Kind() == reflect.Slice:
 		return "list of " + strings.Replace(typeName(t.Elem()), "section", "entries", 1)
 	case t.Kind() == reflect.Map:
@@ -152,6 +145,10 @@ func allowed(check string) string {
 			words = append(words, "each once")
 		case "token":
 			words = append(words, "header names")
+		case "glob":
+			words = append(words, "globs")
+		case "pattern":
+			words = append(words, "text patterns")
 		}
 	}
 	if low != "" {

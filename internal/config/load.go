@@ -76,14 +76,11 @@ func environment(list []string) map[string]string {
 }
 
 // fallbacks takes the standard variables. Set but empty means not set, as the
-// OpenTelemetry specification asks.
+// OpenTelemetry specification of environment variables asks.
 func (l *loader) fallbacks(env map[string]string) {
 	for _, k := range Keys() {
-		for _, name := range k.Fallbacks {
-			if env[name] != "" {
-				l.setText(k.Path, name, strings.TrimSpace(env[name]))
-				break
-			}
+		if text := strings.TrimSpace(env[k.Fallback]); text != "" {
+			l.setText(k.Path, k.Fallback, text)
 		}
 	}
 }

@@ -70,16 +70,16 @@ func TestEverythingIsRead(t *testing.T) {
 			Name: "shop",
 			Selector: Selector{
 				Ports:      Ports{{8080, 8080}, {9000, 9010}, {65535, 65535}},
-				Exe:        []Glob{"**/nginx", "/srv/app{1,2}/[ab]*"},
-				Cmdline:    []Pattern{"*gunicorn*"},
+				Exe:        []string{"**/nginx", "/srv/app{1,2}/[ab]*"},
+				Cmdline:    []string{"*gunicorn*"},
 				Pids:       []int{1, 4194304},
-				Units:      []Pattern{"nginx.service", "app@*.service"},
-				Containers: []Pattern{"deadbeef0123", "shop-*"},
+				Units:      []string{"nginx.service", "app@*.service"},
+				Containers: []string{"deadbeef0123", "shop-1"},
 				Users:      []string{"www-data", "1000"},
 			},
 			Routes: []string{"/", "/users/{id}", "/files/{name}/raw"},
 		}},
-		Exclude: []Selector{{Users: []string{"root"}}, {Cmdline: []Pattern{"*--no-trace*"}}},
+		Exclude: []Selector{{Users: []string{"root"}}, {Cmdline: []string{"*--no-trace*"}}},
 		HTTP: HTTP{
 			CaptureRequestHeaders: []string{"Authorization", "X-Tenant"}, CaptureResponseHeaders: []string{"Server"},
 			UnsafeCaptureHeaders: []string{"authorization"}, RequestHeadBytes: 16384, ResponseHeadBytes: 128,
@@ -194,8 +194,6 @@ func TestEnvironment(t *testing.T) {
 		"TRACER_AGENT_EXPORT_OTLP_TLS_INSECURE=true",
 		"TRACER_AGENT_PORT=tcp://10.0.0.1:80", // what Kubernetes sets for a service of this name
 		"OTEL_TRACES_SAMPLER_ARG= 0.5",
-		"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf",
-		"OTEL_EXPORTER_OTLP_PROTOCOL=grpc",
 	}}.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -204,7 +202,6 @@ func TestEnvironment(t *testing.T) {
 	want.Propagation = Propagation{Formats: []string{"b3", "w3c"}}
 	want.Export.BatchDelay = time.Second
 	want.Export.OTLP.TLS.Insecure = true
-	want.Export.OTLP.Protocol = "http/protobuf"
 	want.Sampling.Ratio = 0.5
 	if !reflect.DeepEqual(cfg, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", cfg, want)

@@ -67,16 +67,6 @@ func ParsePorts(list string) (Ports, error) {
 	return ports, nil
 }
 
-// Contains reports whether port is in the set.
-func (p Ports) Contains(port uint16) bool {
-	for _, r := range p {
-		if r.First <= port && port <= r.Last {
-			return true
-		}
-	}
-	return false
-}
-
 // String is the comma-separated form that ParsePorts reads.
 func (p Ports) String() string {
 	parts := make([]string, len(p))

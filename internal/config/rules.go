@@ -38,6 +38,11 @@ func (r *report) selector(path string, s Selector) {
 	if s.Empty() {
 		r.add(path, "an entry needs at least one of ports, exe, cmdline, pids, units, containers, users")
 	}
+	for i, container := range s.Containers {
+		if strings.TrimSpace(container) == "" || strings.ContainsAny(container, "*?[]{}/ ") {
+			r.add(fmt.Sprintf("%s.containers[%d]", path, i), "%q is neither the name nor the id of a container", container)
+		}
+	}
 	for i, user := range s.Users {
 		if strings.TrimSpace(user) == "" || strings.ContainsAny(user, ": \t") {
 			r.add(fmt.Sprintf("%s.users[%d]", path, i), "%q is neither a user name nor a number", user)
@@ -116,7 +121,7 @@ func (r *report) export(e Export) {
 
 func (r *report) endpoint(o OTLP) {
 	const path = "export.otlp.endpoint"
-	if o.Endpoint == "" {
+	if o.Endpoint == "" || strings.HasPrefix(o.Endpoint, "unix:/") {
 		return
 	}
 	scheme, _, isURL := strings.Cut(o.Endpoint, "://")

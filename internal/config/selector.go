@@ -20,18 +20,20 @@ type Instrument struct {
 type Selector struct {
 	// TCP ports that the process listens on: `8080`, `"9000-9010"`.
 	Ports Ports `yaml:"ports"`
-	// Path of the executable, as a glob (see Globs).
-	Exe []Glob `yaml:"exe"`
+	// Path of the executable, as a glob.
+	Exe []string `yaml:"exe" check:"glob"`
 	// Whole command line, arguments joined by single spaces, as a text
-	// pattern (see Globs).
-	Cmdline []Pattern `yaml:"cmdline"`
-	// Process ids. Their children are covered too.
+	// pattern.
+	Cmdline []string `yaml:"cmdline" check:"pattern"`
+	// Process ids, as the agent sees them. Children are covered until they
+	// execute another program.
 	Pids []int `yaml:"pids" check:"min=1 max=4194304"`
-	// Names of systemd units, as a text pattern: `nginx.service`, `app@*.service`.
-	Units []Pattern `yaml:"units"`
-	// Containers by name, as a text pattern, or by the first characters of
-	// their id (at least six).
-	Containers []Pattern `yaml:"containers"`
+	// Names of systemd units, as a text pattern: `nginx` (means
+	// `nginx.service`), `app@*.service`. A slice stands for all it contains.
+	Units []string `yaml:"units" check:"pattern"`
+	// Containers, by the first digits of their id (at least four) or by their
+	// exact name where the runtime's state can be read (docker, podman).
+	Containers []string `yaml:"containers"`
 	// Users that the process runs as, by name or number.
 	Users []string `yaml:"users"`
 }

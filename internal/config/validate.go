@@ -84,6 +84,8 @@ func contains(list reflect.Value, i int) bool {
 //	power2        a power of two
 //	oneof=a|b     one of these words
 //	token         an HTTP header name (RFC 9110 section 5.6.2)
+//	glob          a glob over absolute paths
+//	pattern       a text pattern
 //	unique        of a list: no value twice; see tagged
 func tagProblem(v reflect.Value, check string) string {
 	rules := map[string]string{}
@@ -106,6 +108,12 @@ func tagProblem(v reflect.Value, check string) string {
 	}
 	if _, ok := rules["token"]; ok && !isToken(v.String()) {
 		return fmt.Sprintf("%q is not a header name", v.String())
+	}
+	if _, ok := rules["glob"]; ok {
+		return globProblem(v.String())
+	}
+	if _, ok := rules["pattern"]; ok {
+		return patternProblem(v.String())
 	}
 	return ""
 }

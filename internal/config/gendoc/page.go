@@ -61,8 +61,8 @@ func writeKey(b *bytes.Buffer, k config.Key, doc string) {
 	if k.Default != `""` && k.Default != "[]" && k.Default != "{}" {
 		facts = append(facts, "default: `"+k.Default+"`")
 	}
-	for _, name := range k.Fallbacks {
-		facts = append(facts, "else `"+name+"`")
+	if k.Fallback != "" {
+		facts = append(facts, "else `"+k.Fallback+"`")
 	}
 	fmt.Fprintf(b, "\n- **`%s`** (%s)\n  %s\n", name, strings.Join(facts, "; "), doc)
 }
