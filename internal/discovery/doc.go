@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package discovery decides in user space which processes are traced, what
+// they are called, and keeps the kernel's exact-key selection maps in step.
+//
+// # Rules
+//
+// A [Rule] matches a process iff every criterion it gives matches; the values
+// of one criterion are alternatives. A process is selected iff some include
+// rule matches and no exclude rule does. What cannot be read never helps to
+// select: an unreadable attribute fails an include rule and satisfies an
+// exclude rule.
+//
+// # Verdicts only rise
+//
+// A verdict belongs to one program instance: from exec to the next exec or
+// exit, children forked without exec included. Within that span it only rises,
+// Unknown → Candidate → Selected → Excluded. A server that closes its listening
+// socket, retitles its argv or hands a connection to a forked child stays
+// selected, and what was excluded once stays excluded. The kernel applies the
+// same order when it inherits over fork and when a candidate listens.
+//
+// # Races with the kernel
+//
+// Judging reads /proc and takes time, in which the process may exec. So a
+// positive verdict is written in two steps: WatchProcess makes an entry with no
+// effect, the process is judged (again), and SetProcess succeeds only if the
+// entry still exists. Since exec and exit remove entries in the kernel, a
+// verdict about the old program can never be applied to the new one.
+//
+// # Limits
+//
+// A process that changes its user or cgroup after its last exec causes no
+// event: it is newly selected by the next rescan at the latest, and newly
+// excluded when its first connection is looked up or by the next rescan.
+package discovery

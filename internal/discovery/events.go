@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package discovery
+
+import "time"
+
+// settling is how long after a verdict a fork event may still be of a time
+// before it: more than the latency of the ring buffer.
+const settling = time.Second
+
+// OnFork takes the event that parent, which had an entry, forked child. The
+// child has a copy of the entry, and shares the parent's Target.
+func (d *Discovery) OnFork(parent, child uint32) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.forget(child) // an earlier process of this id
+	rec := d.procs[parent]
+	if rec == nil {
+		if d.consider(child) == nil {
+			d.drop(child)
+		}
+		return
+	}
+	if d.now().Sub(rec.setAt) < settling || len(d.procs) >= d.opts.MaxProcesses {
+		// The copy may be older than the verdict that is recorded.
+		d.settle(child, newListeners(d.matcher.ports))
+		return
+	}
+	forked := *rec
+	forked.start = 0
+	forked.unchecked = d.matcher.mutableExclude
+	d.procs[child] = &forked
+}
+
+// OnExec takes the event that a process executed a program. Its entry is gone.
+func (d *Discovery) OnExec(tgid uint32) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.forget(tgid)
+	d.consider(tgid)
+}
+
+// OnExit takes the event that a process with an entry ended.
+func (d *Discovery) OnExit(tgid uint32) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.forget(tgid)
+}
+
+// OnListen takes the event that a process listens on a named port. selected is
+// the kernel's verdict after it.
+func (d *Discovery) OnListen(tgid uint32, port uint16, selected bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if rec := d.procs[tgid]; rec != nil && rec.verdict.State == StateExcluded {
+		if selected { // the kernel must have lost the entry
+			d.applied(tgid, d.kernel.SetProcess(tgid, rec.verdict))
+		}
+		return
+	}
+	d.settle(tgid, newListeners(d.matcher.ports), port)
+}
+
+// Lookup returns the target of a process whose connection was seen, nil if the
+// process is not selected or cannot be judged any more. A process that only
+// its cgroup selected is judged now. A process that has exited is still known
+// for a while.
+func (d *Discovery) Lookup(tgid uint32) *Target {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	rec := d.procs[tgid]
+	if rec != nil && !rec.unchecked && rec.verdict.State >= StateSelected {
+		return rec.target
+	}
+	if rec != nil {
+		rec = d.settle(tgid, newListeners(d.matcher.ports))
+	} else {
+		rec = d.consider(tgid)
+	}
+	if rec != nil {
+		return rec.target
+	}
+	if _, err := d.fs.open(tgid); err == nil {
+		d.drop(tgid) // it runs and is not to be selected
+		return nil
+	}
+	return d.exited.get(tgid)
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package discovery
+
+import "errors"
+
+// State is what the kernel knows of a process. The values are the kernel's.
+type State uint32
+
+// States in rising order; see the package documentation.
+const (
+	StateUnknown   State = 0 // no effect, as if there were no entry
+	StateCandidate State = 1 // selected as soon as it listens on a port of its Include mask
+	StateSelected  State = 2
+	StateExcluded  State = 3
+)
+
+// String returns the state in lower case.
+func (s State) String() string {
+	names := [...]string{"unknown", "candidate", "selected", "excluded"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return "invalid"
+}
+
+// Verdict is a process's entry in the kernel. Include and Exclude have a bit
+// for each rule with ports (numbered separately, in the order of the rules)
+// all of whose other criteria the process satisfies.
+type Verdict struct {
+	State            State
+	Include, Exclude uint64
+}
+
+// join returns the least verdict that is at least a and b.
+func (a Verdict) join(b Verdict) Verdict {
+	return Verdict{
+		State:   max(a.State, b.State),
+		Include: a.Include | b.Include,
+		Exclude: a.Exclude | b.Exclude,
+	}
+}
+
+// ErrGone is returned by SetProcess when the entry does not exist any more:
+// the process has executed another program or exited.
+var ErrGone = errors.New("process entry is gone")
+
+// Kernel is the selection state in the kernel. Discovery calls it from the
+// event goroutine and from Rescan, never at the same time.
+//
+// What the kernel does by itself:
+//   - fork: the child of a process with an entry gets a copy of it; event iff copied.
+//   - exec: the entry is removed; event for every exec.
+//   - exit: the entry is removed; event iff there was one.
+//   - listen on a port that SetPort named; always an event. Entry Candidate or
+//     Selected and Exclude&exclude != 0: Excluded. Else Candidate and
+//     Include&include != 0: Selected. No entry or Unknown: if exclude != 0
+//     Excluded (fail closed until the event was judged), else if auto Selected
+//     with Include 0 and all bits of Exclude.
+//   - a task whose entry is absent, Unknown or Candidate is traced iff its cgroup is selected.
+type Kernel interface {
+	// WatchProcess creates an entry with StateUnknown unless one exists
+	// (BPF_NOEXIST; an existing entry is left alone and is no error). It
+	// fails when the map is full.
+	WatchProcess(tgid uint32) error
+	// SetProcess replaces the existing entry (BPF_EXIST), or returns ErrGone.
+	SetProcess(tgid uint32, v Verdict) error
+	// DeleteProcess removes the entry; a missing one is no error.
+	DeleteProcess(tgid uint32) error
+	// SetCgroup selects or unselects a cgroup v2 directory by its id (inode
+	// number), not its descendants.
+	SetCgroup(id uint64, selected bool) error
+	// SetPort names a port: the include and exclude rules that list it, and
+	// whether an unjudged process that listens on it is selected at once.
+	SetPort(port uint16, include, exclude uint64, auto bool) error
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package discovery
+
+import (
+	"os"
+	"os/user"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/resource"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+)
+
+// agentName is telemetry.distro.name and telemetry.sdk.name. The latter must
+// not be "opentelemetry", which is reserved for the OpenTelemetry SDKs: spans
+// are built by this agent.
+const agentName = "tracer-agent"
+
+// instanceNamespace is the UUID namespace that the semantic conventions fix
+// for service.instance.id.
+const instanceNamespace = "4d63009a-8d0f-11ee-aad7-4c796ed8e320"
+
+// maxOwners bounds the cache of user names.
+const maxOwners = 1024
+
+// resources builds the Resource of a process. Not safe for concurrent use.
+type resources struct {
+	host      []attribute.KeyValue
+	agent     []attribute.KeyValue
+	bootID    string
+	namespace uuid.UUID
+	owners    map[uint32]string
+}
+
+func newResources(opts Options) *resources {
+	r := &resources{
+		bootID:    readLine(filepath.Join(opts.ProcRoot, "sys/kernel/random/boot_id")),
+		namespace: uuid.MustParse(instanceNamespace),
+		owners:    map[uint32]string{},
+	}
+	r.host = append(r.host, semconv.OSTypeLinux)
+	if opts.HostName != "" {
+		r.host = append(r.host, semconv.HostName(opts.HostName))
+	}
+	if id := readLine(filepath.Join(opts.HostRoot, "etc/machine-id")); id != "" {
+		r.host = append(r.host, semconv.HostID(id))
+	}
+	r.agent = []attribute.KeyValue{
+		semconv.TelemetryDistroName(agentName),
+		semconv.TelemetryDistroVersion(opts.Version),
+		semconv.TelemetrySDKName(agentName),
+		semconv.TelemetrySDKVersion(opts.Version),
+		semconv.TelemetrySDKLanguageGo,
+	}
+	return r
+}
+
+func readLine(name string) string {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(data))
+}
+
+// build describes the program in p. The process's own environment wins over
+// everything but what describes this agent: whoever deploys a service knows its
+// name better than a rule that may match many. service.name in order:
+// OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, the rule's name, the systemd
+// service, the program. The error tells of a malformed environment; the
+// resource is usable even so.
+func (r *resources) build(p *process, ruleName string) (*resource.Resource, string, error) {
+	attrs := append([]attribute.KeyValue(nil), r.host...)
+	attrs = append(attrs, semconv.ServiceName(serviceName(p, ruleName)))
+	attrs = append(attrs, r.process(p)...)
+	own, err := ownAttributes(p)
+	attrs = append(attrs, own...)
+	attrs = append(attrs, r.agent...)
+	res := resource.NewWithAttributes(semconv.SchemaURL, attrs...) // the last of equal keys wins
+	name, _ := res.Set().Value(semconv.ServiceNameKey)
+	return res, name.AsString(), err
+}
+
+func (r *resources) process(p *process) []attribute.KeyValue {
+	attrs := []attribute.KeyValue{
+		semconv.ProcessPID(int(p.pid)),
+		semconv.ServiceInstanceID(r.instanceID(p)),
+	}
+	if exe, err := p.exe(); err == nil {
+		attrs = append(attrs, semconv.ProcessExecutablePath(exe), semconv.ProcessExecutableName(path.Base(exe)))
+	}
+	cg, err := p.cgroup()
+	if err == nil && cg.container.id != "" {
+		// The host's user database does not name a container's users.
+		return append(attrs, semconv.ContainerID(cg.container.id))
+	}
+	if owner := r.owner(p); owner != "" {
+		attrs = append(attrs, semconv.ProcessOwner(owner))
+	}
+	return attrs
+}
+
+// instanceID is the same for a program instance as long as it runs, whatever
+// the agent does: a UUID version 5 of boot, pid and start time.
+func (r *resources) instanceID(p *process) string {
+	source := r.bootID + "/" + strconv.Itoa(int(p.pid)) + "/" + strconv.FormatUint(p.stat.start, 10)
+	return uuid.NewSHA1(r.namespace, []byte(source)).String()
+}
+
+func (r *resources) owner(p *process) string {
+	uid, err := p.euid()
+	if err != nil {
+		return ""
+	}
+	if name, ok := r.owners[uid]; ok {
+		return name
+	}
+	name := ""
+	if u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10)); err == nil {
+		name = u.Username
+	}
+	if len(r.owners) >= maxOwners {
+		clear(r.owners)
+	}
+	r.owners[uid] = name
+	return name
+}
+
+// serviceName names the service where its environment does not.
+func serviceName(p *process, ruleName string) string {
+	if ruleName != "" {
+		return ruleName
+	}
+	if cg, err := p.cgroup(); err == nil && cg.service != "" {
+		return unitService(cg.service)
+	}
+	exe, err := p.exe()
+	if err != nil {
+		return "unknown_service"
+	}
+	argv, _ := p.argv() // without arguments the executable's name has to do
+	return programName(exe, argv)
+}
