@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # image.sh: builds the guests' root disk from Debian packages and prints its path.
-# One image serves every kernel. It is rebuilt when this file changes (the package
-# list is in it) and gets the current guest-init.sh each time that changes.
+# One image serves every kernel. It is built again when this file or guest-init.sh
+# changes; the packages are fetched again only when their list changes.
 . "$(dirname "$(readlink -f "$0")")/env.sh"
 
 suite=trixie
@@ -13,7 +13,7 @@ disk_id=7ace0001        # run.sh boots from PARTUUID=$disk_id-01
 spare_mb=400            # free space in the image
 
 stamp=$(cat "$VM_DIR/image.sh" "$VM_DIR/guest-init.sh" | sha256sum | cut -c1-16)
-tree_stamp=$(sha256sum <"$VM_DIR/image.sh" | cut -c1-16)
+system_stamp=$(echo "$suite $packages" | sha256sum | cut -c1-16)
 if [ -s "$image" ] && [ "$(cat "$image.stamp" 2>/dev/null)" = "$stamp" ]; then
 	echo "$image"
 	exit 0
@@ -23,7 +23,7 @@ fi
 need mmdebstrap mmdebstrap mkfs.ext4 e2fsprogs sfdisk fdisk
 
 # The system as a tar, the slow part.
-system=$VM_CACHE/system-$tree_stamp.tar
+system=$VM_CACHE/system-$system_stamp.tar
 if [ ! -s "$system" ]; then
 	say "building the guest's system ($suite)"
 	rm -f "$VM_CACHE"/system-*.tar
@@ -43,7 +43,7 @@ size_mb=$(($(du -sm --apparent-size "$root" | cut -f1) * 115 / 100 + spare_mb))
 rm -f "$image" "$image.stamp"
 truncate -s $((size_mb + 1))M "$image"
 mkfs.ext4 -q -F -O ^has_journal -E "lazy_itable_init=0,root_owner=0:0,offset=$partition_start" -d "$root" "$image" ${size_mb}M
-printf 'label: dos\nlabel-id: 0x%s\nstart=%d, size=%dMiB, type=83\n' $disk_id $((partition_start / 512)) "$size_mb" | sfdisk -q -w never -W never --no-reread --no-tell-kernel "$image" >&2
+printf 'label: dos\nlabel-id: 0x%s\nstart=%d, size=%dMiB, type=83\n' $disk_id $((partition_start / 512)) "$size_mb" | sfdisk -q -w never -W never --no-reread --no-tell-kernel "$image" >/dev/null
 rm -rf "$root"
 echo "$stamp" >"$image.stamp"
 echo "$image"

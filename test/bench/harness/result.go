@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package harness
+
+import (
+	"slices"
+
+	"github.com/tracer-agent/tracer-agent/test/bench/sink"
+)
+
+// Trial is one run of the load. Times per request are CPU time in microseconds.
+type Trial struct {
+	OK, Failed   int
+	ServerUS     float64 // server, per request
+	AgentUS      float64 // agent, per request, until its last span is out
+	PerSecond    float64
+	P50US, P99US float64 // answer times as the client saw them
+
+	// With the agent only.
+	Server, Other, Repeat int     `json:",omitempty"` // spans by kind; ids seen twice
+	Dropped               float64 `json:",omitempty"` // as the agent counts; -1: it does not tell
+	BytesPerSpan          float64 `json:",omitempty"` // on the wire
+	RSS, Peak             int64   `json:",omitempty"`
+	ReadyS                float64 `json:",omitempty"` // start to the ready line
+	FirstSpanS            float64 `json:",omitempty"` // start to the first span at the sink
+	StartCPUS             float64 `json:",omitempty"` // agent's CPU until then
+	StopS                 float64 `json:",omitempty"` // SIGTERM to exit
+}
+
+func (t *Trial) addSpans(c sink.Counts) {
+	t.Server, t.Other, t.Repeat = c.Server, c.Other, c.Repeat
+	if c.Spans() > 0 {
+		t.BytesPerSpan = float64(c.Bytes) / float64(c.Spans())
+	}
+}
+
+// Result is one case. Figures are medians over the runs unless told otherwise.
+type Result struct {
+	Case        string
+	Server      string
+	Unselected  bool `json:",omitempty"`
+	Requests    int  // per run
+	Connections int
+
+	OffUS        float64 // server CPU per request without the agent
+	OnUS         float64 // and with it
+	AddedUS      float64 // median of the pairs' differences
+	AddedPercent float64 // median of the pairs' ratios, less 100 %
+	SpreadUS     float64 // largest less smallest difference of the pairs
+	AgentUS      float64
+	OffPerSecond float64
+	OnPerSecond  float64
+	ReadyS       float64
+	FirstSpanS   float64
+	AgentRSS     int64 // at the end
+	AgentPeak    int64
+
+	Kernel     *Kernel     `json:",omitempty"`
+	Delay      *Delay      `json:",omitempty"`
+	Saturation *Saturation `json:",omitempty"`
+	Off, On    []Trial
+}
+
+// summarize fills the medians in from the trials.
+func (r *Result) summarize() {
+	var added, ratio []float64
+	for i := range r.On {
+		added = append(added, r.On[i].ServerUS-r.Off[i].ServerUS)
+		ratio = append(ratio, r.On[i].ServerUS/r.Off[i].ServerUS)
+	}
+	r.OffUS = median(r.Off, func(t Trial) float64 { return t.ServerUS })
+	r.OnUS = median(r.On, func(t Trial) float64 { return t.ServerUS })
+	r.AddedUS = middle(added)
+	r.AddedPercent = 100 * (middle(ratio) - 1)
+	r.SpreadUS = slices.Max(added) - slices.Min(added)
+	r.AgentUS = median(r.On, func(t Trial) float64 { return t.AgentUS })
+	r.OffPerSecond = median(r.Off, func(t Trial) float64 { return t.PerSecond })
+	r.OnPerSecond = median(r.On, func(t Trial) float64 { return t.PerSecond })
+	r.ReadyS = median(r.On, func(t Trial) float64 { return t.ReadyS })
+	r.FirstSpanS = median(r.On, func(t Trial) float64 { return t.FirstSpanS })
+}
+
+// unaccounted returns how many requests of the runs with the agent have neither
+// a span nor a counted drop (positive), or spans too many (negative).
+func (r *Result) unaccounted() float64 {
+	sum := 0.0
+	for _, t := range r.On {
+		sum += float64(t.OK-t.Server) - max(t.Dropped, 0)
+	}
+	return sum
+}
+
+func median(trials []Trial, f func(Trial) float64) float64 {
+	var values []float64
+	for _, t := range trials {
+		values = append(values, f(t))
+	}
+	return middle(values)
+}
+
+// middle returns the median of at least one value.
+func middle(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
