@@ -10,7 +10,7 @@
 //
 // Formats, with the specification that their files follow, in the default order:
 //
-//	W3C         traceparent, tracestate            W3C Trace Context, level 2
+//	W3C         traceparent, tracestate            W3C Trace Context (sections of level 1)
 //	B3Single    b3                                 openzipkin/b3-propagation, "Single Header"
 //	B3Multi     x-b3-*                             openzipkin/b3-propagation, "Multiple Headers"
 //	Jaeger      uber-trace-id                      Jaeger "Client Libraries", "Propagation Format"

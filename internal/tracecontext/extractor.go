@@ -60,7 +60,7 @@ type Extractor struct {
 	corr     []correlation
 	corrLens uint64 // bit set by length of name modulo 64
 
-	dirty    bool // a field of interest was seen: what follows is not zero
+	seen     uint32 // bit set by format, FormatNone for the rest: if 0, what follows is zero
 	slots    [formatCount]slot
 	groups   [formatCount]group
 	state    []byte // tracestate headers, joined
@@ -109,10 +109,10 @@ func NewExtractor(order []Format, correlation []string) (*Extractor, error) {
 // Begin forgets the fields of the last head. The last Result's strings, Links
 // and SW8 stay valid, the Result itself does not.
 func (x *Extractor) Begin() {
-	if !x.dirty {
+	if x.seen == 0 {
 		return
 	}
-	x.dirty = false
+	x.seen = 0
 	clear(x.slots[:])
 	clear(x.groups[:])
 	for i := range x.corr {
@@ -133,7 +133,7 @@ func (x *Extractor) Field(name, value []byte) {
 	if x.wanted&(1<<h) == 0 {
 		return
 	}
-	x.dirty = true
+	x.seen |= 1 << h.format()
 	if !x.take(h, trim(value)) {
 		x.invalid++
 	}
@@ -146,7 +146,7 @@ func (x *Extractor) correlate(name, value []byte) {
 		if len(h.name) != len(name) || !equalFold(name, h.name) {
 			continue
 		}
-		x.dirty = true
+		x.seen |= 1 << FormatNone
 		if !h.take(trim(value)) {
 			x.invalid++
 		}

@@ -9,11 +9,14 @@ import "slices"
 // and SW8 are the caller's for good.
 func (x *Extractor) Result() *Result {
 	r := &x.res
-	if !x.dirty {
+	if x.seen == 0 {
 		return r
 	}
 	*r = Result{Invalid: x.invalid, SW8: x.sw8}
 	for _, f := range x.order {
+		if x.seen&(1<<f) == 0 {
+			continue
+		}
 		c, ok := x.context(f)
 		if !ok {
 			r.Invalid++
@@ -50,8 +53,8 @@ func (x *Extractor) context(f Format) (c Context, ok bool) {
 // tracestate returns the list that goes with a valid traceparent. If it is not
 // valid the list alone is lost (Trace Context section 3.3).
 func (x *Extractor) tracestate() (string, bool) {
-	if x.longTail {
-		return "", false
+	if len(x.state) == 0 || x.longTail {
+		return "", !x.longTail
 	}
 	s, ok := appendTracestate(x.scratch[:0], x.state)
 	if !ok {
