@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//go:build ignore
+
 /* The default backend: fexit in the TCP and unix-stream layer (trampolines: x86 5.5, arm64 6.0).
  * One program per socket call. On exit msg_iter has moved past the data, over a buffer or an
  * iovec array that still exists: its start is found by going back. */

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//go:build ignore
+
 /* Backend for kernels that refuse trampolines and kprobes: sock:sock_send_length and
  * sock:sock_recv_length (6.3, commit 6e6eda44b939) fire once per socket call after the data
  * moved. They carry the socket and the result; the buffer comes from the syscall's registers. */

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//go:build ignore
+
 /* The last resort: raw sys_exit. The registers still hold the call's arguments, so no program is
  * needed at entry; the socket is found through the descriptor table. */
 #include "include/core.h"

@@ -80,7 +80,7 @@ type SyscallTracepointScratch struct {
 		Family  uint16
 		Lport   uint16
 		Rport   uint16
-		Pad     uint16
+		Flags   uint16
 		PathLen uint32
 		Laddr   [16]uint8
 		Raddr   [16]uint8

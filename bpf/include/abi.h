@@ -32,6 +32,10 @@ enum ev_proc_op {
 	PROC_EXIT = 3,
 };
 
+enum ev_conn_flags {
+	CONN_FRESH = 1 << 0,	/* this end opened it after it was selected: nothing moved unseen */
+};
+
 #define UNIX_PATH 108
 
 struct ev_hdr {
@@ -51,7 +55,7 @@ struct ev_conn {
 	__u16 family;	/* AF_INET, AF_INET6, AF_UNIX */
 	__u16 lport;	/* host order */
 	__u16 rport;
-	__u16 pad;
+	__u16 flags;	/* enum ev_conn_flags */
 	__u32 path_len;	/* bytes of path, AF_UNIX only; abstract names start with NUL */
 	__u8 laddr[16];	/* IPv4 uses the first four */
 	__u8 raddr[16];

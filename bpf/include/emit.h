@@ -58,6 +58,7 @@ static __always_inline bool conn_announce(struct conn *c, struct sock *sk, struc
 	ev->cgroup = use_cgroup ? bpf_get_current_cgroup_id() : 0;
 	ev->tgid = task >> 32;
 	ev->tid = task;
+	ev->flags = c->flags & CONN_OPENED ? CONN_FRESH : 0;
 	ev->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	ev->family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	if (ev->family == AF_UNIX) {

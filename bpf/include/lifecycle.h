@@ -98,11 +98,26 @@ static __always_inline void on_listen(const struct sock *sk)
 	emit_control(&ev, sizeof(ev));
 }
 
+/* Runs in the task that calls connect(). With the connection known from its start, a response
+ * that is reported before its request (they race between threads) is no stray one. */
+#define on_connect(sk)                                                                             \
+	({                                                                                         \
+		if (selected(bpf_get_current_pid_tgid() >> 32)) {                                  \
+			struct conn *_o = conn_get(sk);                                            \
+			if (_o)                                                                    \
+				_o->flags |= CONN_OPENED;                                          \
+		}                                                                                  \
+	})
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(sock_state, const struct sock *sk, const int oldstate, const int newstate)
 {
 	if (newstate == TCP_LISTEN) {
 		on_listen(sk);
+		return 0;
+	}
+	if (newstate == TCP_SYN_SENT) {
+		on_connect(sk);
 		return 0;
 	}
 	/* leaving ESTABLISHED or CLOSE_WAIT for anything but CLOSE_WAIT: this end sends no more */

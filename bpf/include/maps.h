@@ -37,7 +37,7 @@ struct conn {
 
 #define CONN_HTTP 1	 /* a head was seen: records are sent */
 #define CONN_ANNOUNCED 2 /* EV_CONN reached the ring */
-#define CONN_QUIET(dir) (4 << (dir)) /* the progress entry is in use */
+#define CONN_OPENED 4	 /* seen from connect() on */
 
 /* tgid -> verdict. Written by user space and by the process life-cycle programs; read by every hook. */
 struct {

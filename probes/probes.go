@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package probes loads the BPF programs, attaches them, and reads what they
+// report. It and package bpf are the only ones that know cilium/ebpf.
+package probes
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/rlimit"
+)
+
+// Options are the load-time settings of the BPF programs.
+type Options struct {
+	Backend       Backend // "" is Auto
+	RequestHead   int     // bytes of a request head that may be copied, at most 16384
+	ResponseHead  int     // bytes of a response head that may be copied, at most 16384
+	RingBytes     int     // size of the data ring: a power of two, at least a page
+	Processes     int     // room for verdicts
+	Connections   int     // room for connections where the kernel cannot keep them in the socket
+	Ports         int     // listening ports that rules name
+	SelectCgroups bool    // cgroup v2 ids select too
+}
+
+// Probes are loaded and attached BPF programs. Close detaches them. All
+// methods may be called from any goroutine.
+type Probes struct {
+	backend Backend
+	coll    *ebpf.Collection
+	links   []link.Link
+	missing []string // features of optional programs that did not attach
+	opts    Options
+}
+
+// Open loads and attaches the first backend that works, or the one that
+// opts.Backend forces. Nothing is selected yet. The error names, for each
+// backend tried, the hook that failed.
+func Open(opts Options, log *slog.Logger) (*Probes, error) {
+	if err := rlimit.RemoveMemlock(); err != nil {
+		log.Debug("memory lock limit not lifted", "error", err)
+	}
+	kernel, err := btf.LoadKernelSpec()
+	if err != nil {
+		return nil, fmt.Errorf("load kernel BTF (needs a kernel with CONFIG_DEBUG_INFO_BTF): %w", err)
+	}
+	try := Backends()
+	if opts.Backend != Auto && opts.Backend != "" {
+		try = []Backend{opts.Backend}
+	}
+	var errs []error
+	for _, b := range try {
+		p, err := open(b, opts, kernel)
+		if err == nil {
+			for _, f := range p.missing {
+				log.Warn("optional hook missing", "backend", b, "feature", f)
+			}
+			return p, nil
+		}
+		log.Debug("backend not usable", "backend", b, "error", err)
+		errs = append(errs, fmt.Errorf("backend %s: %w", b, err))
+	}
+	return nil, fmt.Errorf("no usable backend on this kernel:\n%w", errors.Join(errs...))
+}
+
+func open(b Backend, opts Options, kernel *btf.Spec) (*Probes, error) {
+	// Socket-local storage for tracing programs came after fexit did (5.11):
+	// whether it works is learned by loading.
+	if b.trustsSockets() {
+		if p, err := load(b, opts, kernel, true); err == nil {
+			return p, nil
+		}
+	}
+	return load(b, opts, kernel, false)
+}
+
+func load(b Backend, opts Options, kernel *btf.Spec, storage bool) (*Probes, error) {
+	spec, err := b.spec()
+	if err != nil {
+		return nil, err
+	}
+	programs, err := b.prune(spec, kernel)
+	if err != nil {
+		return nil, err
+	}
+	if err := configure(spec, opts, storage); err != nil {
+		return nil, err
+	}
+	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{KernelTypes: kernel}})
+	if err != nil {
+		return nil, fmt.Errorf("load programs: %w", err)
+	}
+	p := &Probes{backend: b, coll: coll, opts: opts}
+	for _, prog := range programs {
+		if err := p.attach(prog); err != nil {
+			p.Close()
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+func (p *Probes) attach(prog program) error {
+	l, err := link.AttachTracing(link.TracingOptions{Program: p.coll.Programs[prog.name]})
+	switch {
+	case err == nil:
+		p.links = append(p.links, l) // a link without a reference is closed by its finalizer
+	case prog.optional:
+		p.missing = append(p.missing, prog.feature)
+	default:
+		return fmt.Errorf("attach %s (%s): %w", prog.name, prog.feature, err)
+	}
+	return nil
+}
+
+// configure sets knobs and sizes before loading. A map that the chosen mode
+// does not use is shrunk to nothing.
+func configure(spec *ebpf.CollectionSpec, o Options, storage bool) error {
+	knobs := map[string]any{
+		"request_head_bytes":  uint32(o.RequestHead),
+		"response_head_bytes": uint32(o.ResponseHead),
+		"use_cgroup":          o.SelectCgroups,
+		"use_sk_storage":      storage,
+	}
+	for name, v := range knobs {
+		if err := spec.Variables[name].Set(v); err != nil {
+			return fmt.Errorf("set %s: %w", name, err)
+		}
+	}
+	spec.Maps["data_ring"].MaxEntries = uint32(o.RingBytes)
+	spec.Maps["verdict_by_tgid"].MaxEntries = uint32(max(o.Processes, 1))
+	spec.Maps["rule_by_port"].MaxEntries = uint32(max(o.Ports, 1))
+	spec.Maps["conn_by_addr"].MaxEntries = uint32(max(o.Connections, 1))
+	if storage {
+		spec.Maps["conn_by_addr"].MaxEntries = 1
+	}
+	return nil
+}
+
+// Backend returns the backend in use.
+func (p *Probes) Backend() Backend { return p.backend }
+
+// Missing lists the features that optional hooks would have given.
+func (p *Probes) Missing() []string { return p.missing }
+
+// Close detaches all programs and frees the maps. Applications notice nothing.
+func (p *Probes) Close() error {
+	var errs []error
+	for _, l := range p.links {
+		errs = append(errs, l.Close())
+	}
+	p.links = nil
+	p.coll.Close()
+	return errors.Join(errs...)
+}

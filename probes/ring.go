@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package probes
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/cilium/ebpf/ringbuf"
+)
+
+// ErrClosed is what Next returns after Close.
+var ErrClosed = os.ErrClosed
+
+// Ring reads one of the BPF ring buffers. Next is for one goroutine; Close may
+// be called from another.
+type Ring struct {
+	r   *ringbuf.Reader
+	rec ringbuf.Record
+}
+
+// DataRing opens the ring of connection events, in kernel order.
+func (p *Probes) DataRing() (*Ring, error) { return p.ring("data_ring") }
+
+// ControlRing opens the ring of process and listen events.
+func (p *Probes) ControlRing() (*Ring, error) { return p.ring("control_ring") }
+
+func (p *Probes) ring(name string) (*Ring, error) {
+	r, err := ringbuf.NewReader(p.coll.Maps[name])
+	if err != nil {
+		return nil, fmt.Errorf("open ring %s: %w", name, err)
+	}
+	return &Ring{r: r}, nil
+}
+
+// Next returns the next record, valid until the next call. It waits until
+// deadline (the zero time: for ever) and returns nil without an error when it
+// passes with the ring empty, ErrClosed after Close.
+func (r *Ring) Next(deadline time.Time) ([]byte, error) {
+	r.r.SetDeadline(deadline)
+	err := r.r.ReadInto(&r.rec)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read ring: %w", err)
+	}
+	return r.rec.RawSample, nil
+}
+
+// Ready returns the next record if there is one, without waiting or a system call.
+func (r *Ring) Ready() ([]byte, error) {
+	if r.r.AvailableBytes() == 0 {
+		return nil, nil
+	}
+	return r.Next(time.Time{})
+}
+
+// Fill returns which part of the ring is in use, 0 to 1.
+func (r *Ring) Fill() float64 {
+	return float64(r.r.AvailableBytes()) / float64(r.r.BufferSize())
+}
+
+// Close ends a blocked Next.
+func (r *Ring) Close() error { return r.r.Close() }

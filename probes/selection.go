@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package probes
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+)
+
+// State is what the kernel holds of a process (enum verdict_state).
+type State uint32
+
+const (
+	Unknown   State = 0 // nobody has judged it: not traced
+	Candidate State = 1 // traced as soon as it listens on a port of one of its rules
+	Selected  State = 2
+	Excluded  State = 3
+)
+
+// Verdict is the kernel's entry for a process (struct verdict). Include and
+// Exclude are bit sets of rules with ports whose other criteria it satisfies.
+type Verdict struct {
+	State            State
+	Pad              uint32
+	Include, Exclude uint64
+}
+
+// PortRule is the kernel's entry for a listening port (struct port_rule).
+type PortRule struct {
+	Include, Exclude uint64 // rules naming the port
+	Automatic        uint32 // 1: selects a process that nobody has judged yet
+	Pad              uint32
+}
+
+// SetProcess puts v in force for the process at once.
+func (p *Probes) SetProcess(tgid uint32, v Verdict) error {
+	if err := p.coll.Maps["verdict_by_tgid"].Put(tgid, v); err != nil {
+		return fmt.Errorf("set verdict of process %d: %w", tgid, err)
+	}
+	return nil
+}
+
+// DeleteProcess makes the process unknown. It is no error if it was.
+func (p *Probes) DeleteProcess(tgid uint32) error {
+	err := p.coll.Maps["verdict_by_tgid"].Delete(tgid)
+	if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		return fmt.Errorf("delete verdict of process %d: %w", tgid, err)
+	}
+	return nil
+}
+
+// SetCgroup selects or deselects the tasks of a cgroup v2 by its id.
+func (p *Probes) SetCgroup(id uint64, selected bool) error {
+	m := p.coll.Maps["selected_cgroup"]
+	if selected {
+		if err := m.Put(id, uint32(1)); err != nil {
+			return fmt.Errorf("select cgroup %d: %w", id, err)
+		}
+		return nil
+	}
+	if err := m.Delete(id); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		return fmt.Errorf("deselect cgroup %d: %w", id, err)
+	}
+	return nil
+}
+
+// SetPort tells the kernel which rules name a listening port.
+func (p *Probes) SetPort(port uint16, r PortRule) error {
+	if err := p.coll.Maps["rule_by_port"].Put(port, r); err != nil {
+		return fmt.Errorf("set rules of port %d: %w", port, err)
+	}
+	return nil
+}

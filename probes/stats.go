@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package probes
+
+import (
+	"fmt"
+
+	"github.com/cilium/ebpf"
+)
+
+// stat indexes the kernel's counters (enum stat in bpf/include/stats.h; the
+// order is checked against BTF by a test).
+type stat uint32
+
+const (
+	statCalls stat = iota
+	statRecords
+	statRecordBytes
+	statLostRecords
+	statLostBytes
+	statLostControl
+	statUnseenCalls
+	statReadFaults
+	statSegsCut
+	statConns
+	statConnFull
+	statVerdictFull
+	statProgressFull
+	statMax
+)
+
+// Stats are the kernel's counters since Open, summed over CPUs.
+type Stats struct {
+	Calls        uint64 // socket calls of selected tasks that moved bytes
+	Records      uint64 // records handed to the data ring
+	RecordBytes  uint64
+	LostRecords  uint64 // data ring full
+	LostBytes    uint64 // captured bytes of those
+	LostControl  uint64 // control ring full
+	UnseenCalls  uint64 // calls whose payload cannot be read
+	ReadFaults   uint64 // user memory was not there
+	SegsCut      uint64 // calls with more buffers than are looked at
+	Conns        uint64 // connections announced
+	ConnFull     uint64 // no room for a connection's state
+	VerdictFull  uint64 // no room for a forked child's verdict
+	ProgressFull uint64
+	Missed       uint64 // program runs that the kernel skipped (recursion, preemption)
+}
+
+// Stats reads the kernel's counters.
+func (p *Probes) Stats() (Stats, error) {
+	var v [statMax]uint64
+	for i := range v {
+		var perCPU []uint64
+		if err := p.coll.Maps["stats"].Lookup(uint32(i), &perCPU); err != nil {
+			return Stats{}, fmt.Errorf("read kernel counter %d: %w", i, err)
+		}
+		for _, n := range perCPU {
+			v[i] += n
+		}
+	}
+	s := Stats{
+		Calls: v[statCalls], Records: v[statRecords], RecordBytes: v[statRecordBytes],
+		LostRecords: v[statLostRecords], LostBytes: v[statLostBytes], LostControl: v[statLostControl],
+		UnseenCalls: v[statUnseenCalls], ReadFaults: v[statReadFaults], SegsCut: v[statSegsCut],
+		Conns: v[statConns], ConnFull: v[statConnFull], VerdictFull: v[statVerdictFull], ProgressFull: v[statProgressFull],
+	}
+	for _, prog := range p.coll.Programs {
+		s.Missed += missed(prog)
+	}
+	return s, nil
+}
+
+// missed returns how often the kernel skipped a program; 0 where it does not tell (before 5.12).
+func missed(prog *ebpf.Program) uint64 {
+	st, err := prog.Stats()
+	if err != nil {
+		return 0
+	}
+	return st.RecursionMisses
+}
