@@ -29,6 +29,8 @@ type Key struct {
 	Default string
 	// Allowed values in words; "" if Type says it all.
 	Allowed string
+	// Words are the accepted values where only certain words are.
+	Words []string
 	// Env is the agent's own variable, "" if the key has none (lists of
 	// entries and maps cannot be written in one).
 	Env string
@@ -48,7 +50,7 @@ func keysOf(defaults reflect.Value, path string, single bool) []Key {
 		value := defaults.FieldByIndex(f.index)
 		key := Key{
 			Path: join(path, f.name), Owner: f.owner.Name(), Field: f.field,
-			Type: typeName(f.typ), Allowed: allowed(f.tag.Get("check")), Fallback: f.tag.Get("otel"),
+			Type: typeName(f.typ), Allowed: allowed(f.tag.Get("check")), Words: words(f.tag.Get("check")), Fallback: f.tag.Get("otel"),
 		}
 		inner, innerSingle := value, single
 		if f.typ.Kind() == reflect.Slice && !isLeaf(f.typ.Elem()) {
@@ -129,30 +131,40 @@ func shortDuration(d time.Duration) string {
 // allowed is a check tag in words.
 func allowed(check string) string {
 	var low, high string
-	var words []string
+	var facts []string
 	for rule := range strings.FieldsSeq(check) {
 		name, arg, _ := strings.Cut(rule, "=")
 		switch name {
 		case "oneof":
-			words = append(words, strings.Join(strings.Split(strings.TrimPrefix(arg, "|"), "|"), ", "))
+			facts = append(facts, strings.Join(words(rule), ", "))
 		case "min":
 			low = arg
 		case "max":
 			high = arg
 		case "power2":
-			words = append(words, "a power of two")
+			facts = append(facts, "a power of two")
 		case "unique":
-			words = append(words, "each once")
+			facts = append(facts, "each once")
 		case "token":
-			words = append(words, "header names")
+			facts = append(facts, "header names")
 		case "glob":
-			words = append(words, "globs")
+			facts = append(facts, "globs")
 		case "pattern":
-			words = append(words, "text patterns")
+			facts = append(facts, "text patterns")
 		}
 	}
 	if low != "" {
-		words = append([]string{low + " to " + high}, words...)
+		facts = append([]string{low + " to " + high}, facts...)
 	}
-	return strings.Join(words, "; ")
+	return strings.Join(facts, "; ")
+}
+
+// words are those of the oneof rule of a check tag, without the empty one.
+func words(check string) []string {
+	for rule := range strings.FieldsSeq(check) {
+		if list, ok := strings.CutPrefix(rule, "oneof="); ok {
+			return strings.Split(strings.TrimPrefix(list, "|"), "|")
+		}
+	}
+	return nil
 }

@@ -79,7 +79,7 @@ func environment(list []string) map[string]string {
 // OpenTelemetry specification of environment variables asks.
 func (l *loader) fallbacks(env map[string]string) {
 	for _, k := range Keys() {
-		if text := strings.TrimSpace(env[k.Fallback]); text != "" {
+		if text := strings.TrimSpace(env[k.Fallback]); k.Fallback != "" && text != "" {
 			l.setText(k.Path, k.Fallback, text)
 		}
 	}

@@ -221,7 +221,7 @@ func TestProblemsOutsideTheFileNameTheirPlace(t *testing.T) {
 OTEL_TRACES_SAMPLER: sampling.sampler: unknown value "xray"; allowed: always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, parentbased_traceidratio
 TRACER_AGENT_PROPAGATION_FORMATS: propagation.formats[1]: unknown value "b4"; did you mean b3?
 TRACER_AGENT_LOG_LEVEL: log.level: unknown value "inf"; did you mean info?
---metrics-listen: metrics.listen: "nowhere" is not an address such as 127.0.0.1:9464: a port is missing, or the host is an IPv6 address without [ ]`
+--metrics-listen: "nowhere" is not an address such as 127.0.0.1:9464: a port is missing, or the host is an IPv6 address without [ ]`
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}

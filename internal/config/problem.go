@@ -41,15 +41,17 @@ type Problem struct {
 	Message string `json:"message"`
 }
 
-// String is "where: path: message" without what is empty.
+// String is "where: path: message" without what is empty. The path is also left
+// out for a flag: the user did not write it.
 func (p Problem) String() string {
-	var b strings.Builder
-	for _, s := range []string{p.Where.String(), p.Path} {
-		if s != "" {
-			b.WriteString(s + ": ")
-		}
+	text := p.Message
+	if p.Path != "" && !strings.HasPrefix(p.Where.Source, "--") {
+		text = p.Path + ": " + text
 	}
-	return b.String() + p.Message
+	if where := p.Where.String(); where != "" {
+		text = where + ": " + text
+	}
+	return text
 }
 
 // Problems is everything that is wrong with a configuration. As an error it is

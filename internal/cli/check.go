@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tracer-agent/tracer-agent/internal/config"
+)
+
+const checkHelp = `Try what this kernel allows and which capabilities are held, without tracing
+anything, and tell everything that is wrong with the configuration, by line and
+column.
+
+Exits with 0 if tracing is possible, with 1 if something required is missing,
+and with 2 if the configuration has problems.`
+
+const checkExamples = `  tracer-agent check
+  tracer-agent check --config /etc/tracer-agent.yaml
+  tracer-agent check --output json | jq .backend`
+
+func newCheck(call Invocation, deps Deps) *cobra.Command {
+	var flags flagSet
+	var output outputFlag
+	cmd := &cobra.Command{
+		Use: "check", Short: "Tell what this machine and configuration allow",
+		Long: checkHelp, Example: checkExamples, Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := output.check(cmd); err != nil {
+				return err
+			}
+			cfg, err := flags.load(call.Env, cmd.Flags())
+			var problems config.Problems
+			if errors.As(err, &problems) {
+				cfg = config.Default()
+			}
+			r := deps.Check(cmd.Context(), cfg)
+			r.Problems = append(problems, r.Problems...)
+			if err := output.print(call.Out, r, r.writeText); err != nil {
+				return err
+			}
+			if code := r.exitCode(); code != exitOK {
+				return exitError(code)
+			}
+			return nil
+		},
+	}
+	flags.addFile(cmd)
+	flags.addBackend(cmd)
+	output.add(cmd)
+	return cmd
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tracer-agent/tracer-agent/internal/config"
+)
+
+const runHelp = `Trace the selected processes until SIGINT or SIGTERM, then send what is still
+queued and end.
+
+--port, --exe and --pid select processes. Given together they select what any
+of them selects; each adds one entry to those of the configuration file. Only a
+file can ask for several criteria at once. --exclude-exe always wins.
+
+Spans go to the OpenTelemetry collector that the file (export.otlp.endpoint) or
+the standard variables (OTEL_EXPORTER_OTLP_ENDPOINT) name. Without a collector
+and without --stdout they are printed as text.`
+
+const runExamples = `  tracer-agent run --port 8080,9000-9010
+  tracer-agent run --exe '**/nginx' --exe '/usr/bin/python3*' --stdout json
+  tracer-agent run --config /etc/tracer-agent.yaml
+  OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317 tracer-agent run --pid 1234`
+
+const nothingSelected = `nothing is selected, so there is nothing to trace. Say what to trace by at
+least one of
+
+  --port 8080          what listens on a TCP port, or on a range: 9000-9010
+  --exe '**/nginx'     what runs an executable
+  --pid 1234           one process
+  --config FILE        a file with instrument entries
+
+"tracer-agent demo" shows tracing at work without a service of your own.`
+
+func newRun(call Invocation, deps Deps) *cobra.Command {
+	var flags flagSet
+	cmd := &cobra.Command{
+		Use: "run", Short: "Trace the selected processes", Long: runHelp, Example: runExamples, Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := flags.load(call.Env, cmd.Flags())
+			if err != nil {
+				return err
+			}
+			if len(cfg.Instrument) == 0 {
+				return usage(cmd, "%s", nothingSelected)
+			}
+			if !cfg.Export.OTLP.Enabled && cfg.Export.Stdout == "" {
+				cfg.Export.Stdout = "text"
+			}
+			log, err := newLogger(call.Err, cfg.Log)
+			if err != nil {
+				return err
+			}
+			err = deps.Run(cmd.Context(), cfg, call.Out, log)
+			if cmd.Context().Err() != nil && errors.Is(err, context.Canceled) {
+				return nil // it was told to stop, and did
+			}
+			return err
+		},
+	}
+	flags.addFile(cmd)
+	flags.addSelection(cmd)
+	flags.addBackend(cmd)
+	flags.addOutput(cmd)
+	return cmd
+}
+
+func newLogger(w io.Writer, cfg config.Log) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
+		return nil, err
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if cfg.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options)), nil
+	}
+	return slog.New(slog.NewTextHandler(w, options)), nil
+}
