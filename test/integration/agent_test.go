@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package integration
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+)
+
+// agentOptions says how to run the agent.
+type agentOptions struct {
+	args     []string // after "run": the selection
+	protocol string   // otlptest.GRPC or otlptest.HTTP; GRPC if empty
+	gzip     bool
+	sink     *otlptest.Sink // nil: a new one, closed with the test
+}
+
+// agent is a running tracer-agent and the sink that it exports to.
+type agent struct {
+	*process
+	sink    *otlptest.Sink
+	metrics string // URL of /metrics
+}
+
+// Limits of the promise: start-up, flush on SIGTERM, memory.
+const (
+	readyLimit = 10 * time.Second
+	stopLimit  = 10 * time.Second
+	rssLimit   = 120 << 20
+)
+
+func newSink(t *testing.T) *otlptest.Sink {
+	t.Helper()
+	sink, err := otlptest.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sink.Close)
+	return sink
+}
+
+// startAgent runs the agent and returns when it says that it is ready. Without
+// an agent (TRACER_AGENT=off) it returns one that never sends a span.
+func startAgent(t *testing.T, o agentOptions) *agent {
+	t.Helper()
+	if o.sink == nil {
+		o.sink = newSink(t)
+	}
+	if trafficOnly() {
+		return &agent{sink: o.sink}
+	}
+	if o.protocol == "" {
+		o.protocol = otlptest.GRPC
+	}
+	listen := freeAddr(t)
+	args := append([]string{"run", "--metrics-listen", listen}, o.args...)
+	if backend := os.Getenv("TRACER_BACKEND"); backend != "" {
+		args = append(args, "--backend", backend)
+	}
+	cmd := exec.Command(binary("tracer-agent"), args...)
+	cmd.Env = append(agentEnv(), "OTEL_EXPORTER_OTLP_ENDPOINT="+o.sink.Endpoint(o.protocol), "OTEL_EXPORTER_OTLP_PROTOCOL="+o.protocol)
+	if o.gzip {
+		cmd.Env = append(cmd.Env, "OTEL_EXPORTER_OTLP_COMPRESSION=gzip")
+	}
+	a := &agent{sink: o.sink, metrics: "http://" + listen + "/metrics"}
+	cmd.Stdout = &output{}
+	a.process = launch(t, "tracer-agent", cmd)
+	poll(t, readyLimit, "the agent is ready", func() bool {
+		if !a.alive() {
+			t.Fatalf("tracer-agent %s ended before it was ready: %v\n%s", strings.Join(args, " "), a.err, a.out)
+		}
+		return readyLine.MatchString(a.out.String())
+	})
+	return a
+}
+
+var readyLine = regexp.MustCompile(`(?m)^tracer-agent ready:`)
+
+// agentEnv is this environment without what would configure the agent.
+func agentEnv() []string {
+	var env []string
+	for _, kv := range os.Environ() {
+		if !strings.HasPrefix(kv, "OTEL_") {
+			env = append(env, kv)
+		}
+	}
+	return env
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	p := newPorts(t)
+	return fmt.Sprintf("127.0.0.1:%d", p.take(t))
+}
+
+// stdout returns what the agent printed there so far.
+func (a *agent) stdout() string {
+	if a.process == nil {
+		return ""
+	}
+	return a.cmd.Stdout.(*output).String()
+}
+
+// shutdown sends SIGTERM and requires a prompt, successful end.
+func (a *agent) shutdown(t *testing.T) {
+	t.Helper()
+	if a.process == nil {
+		return
+	}
+	if !a.alive() {
+		t.Fatalf("the agent ended by itself: %v\n%s", a.err, tail(a.out.String(), 8000))
+	}
+	if err := a.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatalf("signal the agent: %v", err)
+	}
+	select {
+	case <-a.exited:
+	case <-time.After(stopLimit):
+		t.Fatalf("the agent did not end within %s of SIGTERM", stopLimit)
+	}
+	if a.err != nil {
+		t.Errorf("agent's exit after SIGTERM: %v, want 0\n%s", a.err, tail(a.out.String(), 8000))
+	}
+}
+
+// scrape reads the agent's own metrics: series (name with labels) to value.
+func (a *agent) scrape(t *testing.T) map[string]float64 {
+	t.Helper()
+	client := &http.Client{Timeout: 5 * time.Second}
+	defer client.CloseIdleConnections()
+	resp, err := client.Get(a.metrics)
+	if err != nil {
+		t.Fatalf("scrape the agent: %v", err)
+	}
+	defer resp.Body.Close()
+	series, err := parseMetrics(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("scrape the agent: status %d, %v", resp.StatusCode, err)
+	}
+	return series
+}
+
+// parseMetrics reads the Prometheus text format.
+func parseMetrics(r io.Reader) (map[string]float64, error) {
+	series := map[string]float64{}
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		line := lines.Text()
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		at := strings.LastIndexByte(line, ' ')
+		if at < 0 {
+			return nil, fmt.Errorf("bad metrics line %q", line)
+		}
+		v, err := strconv.ParseFloat(line[at+1:], 64)
+		if err != nil {
+			return nil, fmt.Errorf("bad metrics line %q: %w", line, err)
+		}
+		series[line[:at]] = v
+	}
+	return series, lines.Err()
+}
+
+// rss returns the resident set of the agent and its peak, in bytes.
+func (a *agent) rss(t *testing.T) (now, peak int64) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(a.pid()), "status"))
+	if err != nil {
+		t.Fatalf("read the agent's memory use: %v", err)
+	}
+	for line := range strings.Lines(string(data)) {
+		var kb int64
+		if _, err := fmt.Sscanf(line, "VmRSS: %d kB", &kb); err == nil {
+			now = kb << 10
+		}
+		if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &kb); err == nil {
+			peak = kb << 10
+		}
+	}
+	return now, peak
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package integration
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// output collects what a process prints. Safe for concurrent use.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+// process is a program that a test started, in a process group of its own.
+type process struct {
+	name   string
+	cmd    *exec.Cmd
+	out    *output       // stderr, and stdout unless redirected
+	exited chan struct{} // closed after Wait returned
+	err    error         // Wait's result, valid once exited is closed
+}
+
+// launch starts cmd and makes sure that its whole group is gone when the test
+// ends. A program that dies is reported with its output if the test failed.
+func launch(t *testing.T, name string, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{name: name, cmd: cmd, out: &output{}, exited: make(chan struct{})}
+	if cmd.Stdout == nil {
+		cmd.Stdout = p.out
+	}
+	cmd.Stderr = p.out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("start %s: %v", name, err)
+	}
+	go func() {
+		p.err = cmd.Wait()
+		close(p.exited)
+	}()
+	t.Cleanup(func() {
+		p.stop()
+		if t.Failed() {
+			t.Logf("output of %s (tail):\n%s", name, tail(p.out.String(), 4000))
+		}
+	})
+	return p
+}
+
+func (p *process) pid() int { return p.cmd.Process.Pid }
+
+// alive says whether the process has not been waited for yet.
+func (p *process) alive() bool {
+	select {
+	case <-p.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+// stop ends the process group: politely, then by force. It may be called again.
+func (p *process) stop() {
+	if p.alive() {
+		_ = syscall.Kill(p.pid(), syscall.SIGTERM)
+		select {
+		case <-p.exited:
+		case <-time.After(2 * time.Second):
+		}
+	}
+	p.kill()
+}
+
+// kill ends the process group at once. The group's number stays ours while a
+// member lives, and no member can be left once kill reports ESRCH.
+func (p *process) kill() {
+	_ = syscall.Kill(-p.pid(), syscall.SIGKILL)
+	<-p.exited
+}
+
+func tail(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return "..." + s[len(s)-n:]
+}
+
+// poll calls cond until it returns true; it fails the test after limit.
+func poll(t *testing.T, limit time.Duration, what string, cond func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !cond() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatalf("deadline (%s) passed: %s", limit, what)
+		}
+	}
+}
+
+// waitListening blocks until addr accepts connections or p is dead.
+func waitListening(t *testing.T, p *process, network, addr string) {
+	t.Helper()
+	poll(t, 30*time.Second, p.name+" listens on "+addr, func() bool {
+		if !p.alive() {
+			t.Fatalf("%s ended: %v\n%s", p.name, p.err, tail(p.out.String(), 4000))
+		}
+		conn, err := net.Dial(network, addr)
+		if err != nil {
+			return false
+		}
+		conn.Close()
+		return true
+	})
+}
+
+// ports hands out listening ports of one block below the ephemeral range, so
+// that a test can select the block by "LO-HI" and leave others unselected.
+type ports struct {
+	mu     sync.Mutex
+	lo, hi int
+	next   int
+}
+
+const portBlock = 50
+
+// newPorts claims a block at random, in which nothing listens now.
+func newPorts(t *testing.T) *ports {
+	t.Helper()
+	for range 100 {
+		lo := 10000 + rand.IntN(400)*portBlock
+		if blockFree(lo) {
+			return &ports{lo: lo, hi: lo + portBlock - 1, next: lo}
+		}
+	}
+	t.Fatal("no free block of ports")
+	return nil
+}
+
+func blockFree(lo int) bool {
+	for p := lo; p < lo+portBlock; p++ {
+		if !portFree(p) {
+			return false
+		}
+	}
+	return true
+}
+
+func portFree(p int) bool {
+	l, err := net.Listen("tcp", fmt.Sprintf(":%d", p))
+	if err != nil {
+		return false
+	}
+	return l.Close() == nil
+}
+
+// selector returns the block as an argument of --port.
+func (p *ports) selector() string { return fmt.Sprintf("%d-%d", p.lo, p.hi) }
+
+// take returns a port of the block that nobody listens on.
+func (p *ports) take(t *testing.T) int {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.next <= p.hi {
+		port := p.next
+		p.next++
+		if portFree(port) {
+			return port
+		}
+	}
+	t.Fatal("block of ports is used up")
+	return 0
+}
+
+// workDir makes a directory that every user can enter; it goes with the test.
+func workDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(os.Getenv(binDir), "work-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// copyProgram copies an executable to dir, so that --exe can select this copy
+// and nothing else on the machine.
+func copyProgram(t *testing.T, path, dir string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := filepath.Join(dir, filepath.Base(path))
+	if err := os.WriteFile(target, data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return target
+}
+
+// errText renders an error for a comparison in a table, nil as "".
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.Error()
+	}
+	return strings.TrimSpace(err.Error())
+}
