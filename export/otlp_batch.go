@@ -6,6 +6,7 @@ import (
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
@@ -14,9 +15,8 @@ import (
 const ScopeName = "github.com/tracer-agent/tracer-agent"
 
 const (
-	maxCachedResources = 1024
-	maxKeptGroups      = 64
-	maxKeptGroupBytes  = 1 << 20
+	maxKeptGroups     = 64      // groups kept for the next batch
+	maxKeptGroupBytes = 1 << 20 // buffer kept in each
 )
 
 // otlpBatch turns spans into the ResourceSpans that the OTLP clients upload.
@@ -31,7 +31,7 @@ type otlpBatch struct {
 	groups    []*resourceGroup // one per resource of the batch; those beyond n are spare
 	n         int
 	index     map[*resource.Resource]*resourceGroup
-	resources map[*resource.Resource][]byte // encoded; bounded by maxCachedResources
+	resources *resourceCache
 	out       []*tracepb.ResourceSpans
 }
 
@@ -46,7 +46,7 @@ func newOTLPBatch(version string) *otlpBatch {
 	return &otlpBatch{
 		scope:     &commonpb.InstrumentationScope{Name: ScopeName, Version: validUTF8(version)},
 		index:     make(map[*resource.Resource]*resourceGroup),
-		resources: make(map[*resource.Resource][]byte),
+		resources: newResourceCache(func(attrs []attribute.KeyValue) []byte { return appendResource(nil, attrs) }),
 	}
 }
 
@@ -100,7 +100,7 @@ func (o *otlpBatch) group(res *resource.Resource) *resourceGroup {
 	o.index[res] = g
 	g.res = res
 	g.msg.SchemaUrl = res.SchemaURL()
-	g.msg.ProtoReflect().SetUnknown(o.encodedResource(res))
+	g.msg.ProtoReflect().SetUnknown(o.resources.get(res))
 	return g
 }
 
@@ -110,18 +110,4 @@ func (o *otlpBatch) newGroup() *resourceGroup {
 	g.scope.SchemaUrl = semconv.SchemaURL
 	g.msg.ScopeSpans = []*tracepb.ScopeSpans{&g.scope}
 	return g
-}
-
-// encodedResource encodes each resource once. A cached pointer is reachable, so
-// its address cannot come to mean another resource.
-func (o *otlpBatch) encodedResource(res *resource.Resource) []byte {
-	if enc, ok := o.resources[res]; ok {
-		return enc
-	}
-	if len(o.resources) >= maxCachedResources {
-		clear(o.resources)
-	}
-	enc := appendResource(nil, res.Attributes())
-	o.resources[res] = enc
-	return enc
 }

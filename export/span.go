@@ -11,11 +11,17 @@ import (
 // Status is a span's status as OTLP numbers it.
 type Status uint8
 
+// The statuses.
 const (
 	StatusUnset Status = 0
 	StatusOK    Status = 1
 	StatusError Status = 2
 )
+
+// String returns unset, ok or error.
+func (s Status) String() string {
+	return [...]string{"unset", "ok", "error", "unknown"}[min(s, 3)]
+}
 
 // Link points to a span of this or another trace.
 type Link struct {
