@@ -34,9 +34,26 @@ type PortRule struct {
 	Pad              uint32
 }
 
-// SetProcess puts v in force for the process at once.
+// ErrGone says that a process has no entry any more: it ended, or runs another program.
+var ErrGone = errors.New("process has no entry")
+
+// WatchProcess makes an entry without effect, unless there is one. An exec or
+// exit removes it, which SetProcess then notices.
+func (p *Probes) WatchProcess(tgid uint32) error {
+	err := p.coll.Maps["verdict_by_tgid"].Update(tgid, Verdict{}, ebpf.UpdateNoExist)
+	if err != nil && !errors.Is(err, ebpf.ErrKeyExist) {
+		return fmt.Errorf("watch process %d: %w", tgid, err)
+	}
+	return nil
+}
+
+// SetProcess puts v in force for a watched process at once, or returns ErrGone.
 func (p *Probes) SetProcess(tgid uint32, v Verdict) error {
-	if err := p.coll.Maps["verdict_by_tgid"].Put(tgid, v); err != nil {
+	err := p.coll.Maps["verdict_by_tgid"].Update(tgid, v, ebpf.UpdateExist)
+	if errors.Is(err, ebpf.ErrKeyNotExist) {
+		return ErrGone
+	}
+	if err != nil {
 		return fmt.Errorf("set verdict of process %d: %w", tgid, err)
 	}
 	return nil

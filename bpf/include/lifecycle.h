@@ -74,6 +74,8 @@ static __always_inline u32 judge_listen(u32 tgid, const struct port_rule *r)
 		}
 		return 1;
 	}
+	if (v->state == VERDICT_UNKNOWN && r->automatic)
+		v->state = VERDICT_SELECTED;
 	if (v->exclude & r->exclude)
 		v->state = VERDICT_EXCLUDED;
 	else if (v->state == VERDICT_CANDIDATE && (v->include & r->include))
