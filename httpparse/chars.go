@@ -67,17 +67,14 @@ func trimCR(line []byte) []byte {
 	return line
 }
 
-// equalFold compares b with lower, which must be lower-case ASCII.
+// equalFold compares b with lower, which must consist of lower-case letters and "-".
 func equalFold(b []byte, lower string) bool {
 	if len(b) != len(lower) {
 		return false
 	}
-	for i := 0; i < len(b); i++ {
-		c := b[i]
-		if c >= 'A' && c <= 'Z' {
-			c |= 0x20
-		}
-		if c != lower[i] {
+	for i := 0; i < len(lower); i++ {
+		// Setting 0x20 makes letters lower-case and "-" out of CR only.
+		if c := b[i]; c|0x20 != lower[i] || c < ' ' {
 			return false
 		}
 	}

@@ -10,7 +10,7 @@ import "bytes"
 // that still begins with white space then has nothing to continue and is
 // passed over (RFC 9112 section 2.2).
 func (p *Parser) parseFields(b []byte, h *Head, f *framing, unfolded bool) (n int, whole bool) {
-	fields := p.lim.Scratch.fields[:0]
+	fields, used := p.lim.Scratch.fields, 0
 	for {
 		i := bytes.IndexByte(b[n:], '\n')
 		if i < 0 {
@@ -25,27 +25,30 @@ func (p *Parser) parseFields(b []byte, h *Head, f *framing, unfolded bool) (n in
 			whole = true
 			break
 		}
-		name, value, ok := splitField(h.Kind, line)
-		if !ok {
+		if used == len(fields) {
+			fields = append(fields, Field{})
+		}
+		field := &fields[used]
+		if !field.read(h.Kind, line) {
 			continue
 		}
-		f.note(name, value)
-		if len(fields) < p.lim.Fields {
-			fields = append(fields, Field{name, value})
+		f.note(field.Name, field.Value)
+		if used < p.lim.Fields {
+			used++
 		} else {
 			h.Truncated = true
 		}
 	}
 	p.lim.Scratch.fields = fields
-	h.Fields = fields
+	h.Fields = fields[:used]
 	return n, whole
 }
 
-// splitField cuts a field line at its colon. A line that is no field is
-// refused and thus neither reported nor used for framing. So is one with white
-// space before the colon in a request, which servers must reject; in a response
-// a recipient removes that white space (RFC 9112 section 5.1).
-func splitField(k Kind, line []byte) (name, value []byte, ok bool) {
+// read cuts a field line at its colon. A line that is no field is refused and
+// thus neither reported nor used for framing. So is one with white space
+// before the colon in a request, which servers must reject; in a response a
+// recipient removes that white space (RFC 9112 section 5.1).
+func (f *Field) read(k Kind, line []byte) bool {
 	n := 0
 	for n < len(line) && tchar[line[n]] {
 		n++
@@ -57,9 +60,10 @@ func splitField(k Kind, line []byte) (name, value []byte, ok bool) {
 		}
 	}
 	if n == 0 || colon == len(line) || line[colon] != ':' {
-		return nil, nil, false
+		return false
 	}
-	return line[:n], trimBlank(line[colon+1:]), true
+	f.Name, f.Value = line[:n], trimBlank(line[colon+1:])
+	return true
 }
 
 // unfold joins folded field lines in place, by white space for the line end

@@ -45,6 +45,10 @@ func (f *framing) note(name, value []byte) {
 
 // noteConnection reads connection options (RFC 9110 section 7.6.1).
 func (f *framing) noteConnection(value []byte) {
+	if equalFold(value, "keep-alive") { // the usual value, without taking a list apart
+		f.keepAlive = true
+		return
+	}
 	for len(value) > 0 {
 		var option []byte
 		option, value = nextElement(value)

@@ -45,7 +45,8 @@ func parseRequestLine(line []byte, h *Head) bool {
 }
 
 // parseStatusLine reads HTTP-version SP status-code SP [reason] (RFC 9112
-// section 4). The SP after the code may be missing, as some servers leave it out.
+// section 4). The SP after the code may be missing, as some servers leave it
+// out, and the reason is not looked at, as recipients must not depend on it.
 func parseStatusLine(line []byte, h *Head) bool {
 	const code = len(versionPrefix) + 2 // where the status code stands
 	if len(line) < code+3 || line[code-1] != ' ' || !parseVersion(line[:code-1], h) {
@@ -57,11 +58,6 @@ func parseStatusLine(line []byte, h *Head) bool {
 	a, b, c := line[code], line[code+1], line[code+2]
 	if a < '1' || a > '9' || !isDigit(b) || !isDigit(c) {
 		return false
-	}
-	for _, r := range line[code+3:] {
-		if !isReason(r) {
-			return false
-		}
 	}
 	h.Status = int(a-'0')*100 + int(b-'0')*10 + int(c-'0')
 	return true
