@@ -20,8 +20,8 @@ const maxCgroups = 1 << 14
 // cgroupSet is the cgroup v2 directories that the kernel was told to select.
 type cgroupSet struct {
 	fs       *procFS
-	mount    string // where the v2 hierarchy is mounted; "" before it was looked for
-	root     string // path of the mount's root in the hierarchy, as /proc/PID/cgroup counts
+	mount    string            // where the v2 hierarchy is mounted; "" before it was looked for
+	root     string            // path of the mount's root in the hierarchy, as /proc/PID/cgroup counts
 	selected map[uint64]string // id → directory
 }
 
