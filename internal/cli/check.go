@@ -14,7 +14,7 @@ const checkHelp = `Try what this kernel allows and which capabilities are held, 
 anything, and tell everything that is wrong with the configuration, by line and
 column.
 
-Exits with 0 if tracing is possible, with 1 if something required is missing,
+Exits with 0 if the machine can trace, with 1 if something required is missing,
 and with 2 if the configuration has problems.`
 
 const checkExamples = `  tracer-agent check
@@ -37,7 +37,7 @@ func newCheck(call Invocation, deps Deps) *cobra.Command {
 				cfg = config.Default()
 			}
 			r := deps.Check(cmd.Context(), cfg)
-			r.Problems = append(problems, r.Problems...)
+			r.Problems = append(append(config.Problems{}, problems...), r.Problems...)
 			if err := output.print(call.Out, r, r.writeText); err != nil {
 				return err
 			}

@@ -23,7 +23,7 @@ type Explanation struct {
 	// Service is the service.name its spans have or would have.
 	Service string `json:"service,omitempty"`
 	// Entries are all entries of the configuration, exclude first, as they decide first.
-	Entries []Entry `json:"entries"`
+	Entries []Entry `json:"entries,omitempty"`
 	// Hints are commands or changes that would alter the verdict, one sentence each.
 	Hints []string `json:"hints,omitempty"`
 }
@@ -33,7 +33,7 @@ type Entry struct {
 	Path     string      `json:"path"` // "instrument[0]"
 	Name     string      `json:"name,omitempty"`
 	Matches  State       `json:"matches"`
-	Criteria []Criterion `json:"criteria"`
+	Criteria []Criterion `json:"criteria,omitempty"`
 }
 
 // Criterion is one criterion of an entry, compared with the process.

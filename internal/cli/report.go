@@ -28,10 +28,10 @@ type Report struct {
 	// Backend is what `run` would use; "" if none is possible.
 	Backend string `json:"backend"`
 	// Features of the kernel, in the order to print.
-	Features []Feature `json:"features"`
+	Features []Feature `json:"features,omitempty"`
 	// Capabilities that matter to the agent, in the order to print.
-	Capabilities []Capability `json:"capabilities"`
-	// Problems of the configuration.
+	Capabilities []Capability `json:"capabilities,omitempty"`
+	// Problems of the configuration; the command line adds those of loading it.
 	Problems config.Problems `json:"problems"`
 }
 
@@ -117,9 +117,9 @@ func (r Report) writeVerdict(w io.Writer) error {
 		}
 	}
 	if missing := r.Missing(); len(missing) > 0 {
-		fmt.Fprintf(&b, "\nTracing is not possible: missing %s\n", strings.Join(missing, ", "))
+		fmt.Fprintf(&b, "\nThis machine cannot trace: missing %s\n", strings.Join(missing, ", "))
 	} else {
-		fmt.Fprintf(&b, "\nTracing is possible, by backend %s\n", r.Backend)
+		fmt.Fprintf(&b, "\nThis machine can trace, by backend %s\n", r.Backend)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
