@@ -55,6 +55,9 @@ func addSeeds(f *testing.F) {
 			f.Add(mode, []byte(s), []byte{0, 3, 17})
 		}
 	}
+	for _, e := range readCorpus(f) {
+		f.Add(uint8(e.kind), []byte(e.text), []byte{6})
+	}
 }
 
 // seeds are short streams that reach every state.

@@ -4,6 +4,7 @@ package httpparse
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -60,11 +61,81 @@ func newRecorded(k Kind, lim Limits) (*Parser, *recorder) {
 	return p, &recorder{p: p}
 }
 
-func TestSmoke(t *testing.T) {
-	p, r := newRecorded(Request, Limits{})
-	p.Feed([]byte("GET /a HTTP/1.1\r\nHost: x\r\n\r\nPOST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"), r)
-	p.Feed([]byte("junk \x00 \nGET /c HTTP/1.0\r\nA: b\r\n\r\n"), r)
-	for _, l := range r.log {
-		t.Log(l)
+// step is one call: Feed if text is set, else Skip if skip is, else the named one.
+type step struct {
+	text string
+	skip int64
+	call string // "eof", "boundary", "tunnel"
+}
+
+func (s step) apply(t *testing.T, p *Parser, r *recorder) {
+	t.Helper()
+	switch {
+	case s.text != "":
+		p.Feed([]byte(s.text), r)
+	case s.skip != 0:
+		p.Skip(s.skip, r)
+	case s.call == "eof":
+		p.EOF(r)
+	case s.call == "boundary":
+		p.Boundary(r)
+	case s.call == "tunnel":
+		p.Tunnel(r)
+	default:
+		t.Fatalf("empty step %+v", s)
 	}
+}
+
+func feed(text string) step { return step{text: text} }
+func skip(n int64) step     { return step{skip: n} }
+
+var (
+	eof      = step{call: "eof"}
+	boundary = step{call: "boundary"}
+	tunnel   = step{call: "tunnel"}
+)
+
+// testCase is a run of steps and the calls that it causes.
+type testCase struct {
+	name   string
+	kind   Kind
+	method Method
+	lim    Limits
+	steps  []step
+	want   []string
+	state  State // where the Parser stands in the end
+}
+
+func runCases(t *testing.T, cases []testCase) {
+	t.Helper()
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			for _, size := range []int{0, 1, 2, 7} {
+				p, r := newRecorded(c.kind, c.lim)
+				r.method = c.method
+				for _, s := range split(c.steps, size) {
+					s.apply(t, p, r)
+				}
+				if !slices.Equal(r.log, c.want) {
+					t.Errorf("in pieces of %d:\n got %s\nwant %s", size,
+						strings.Join(r.log, "\n     "), strings.Join(c.want, "\n     "))
+				}
+				if p.State() != c.state {
+					t.Errorf("in pieces of %d: state %d, want %d", size, p.State(), c.state)
+				}
+			}
+		})
+	}
+}
+
+// split cuts every Feed into pieces of size bytes; 0 leaves them whole.
+func split(steps []step, size int) (cut []step) {
+	for _, s := range steps {
+		for size > 0 && len(s.text) > size {
+			cut = append(cut, feed(s.text[:size]))
+			s.text = s.text[size:]
+		}
+		cut = append(cut, s)
+	}
+	return cut
 }
