@@ -95,10 +95,11 @@ func (cfg OTLPConfig) resolve(env otlpEnv) (*otlpTarget, error) {
 }
 
 func (t *otlpTarget) useDefaultEndpoint() {
-	t.Endpoint, t.target = "http://localhost:4317", "localhost:4317"
 	if t.Protocol == ProtocolHTTP {
 		t.Endpoint, t.url = "http://localhost:4318", "http://localhost:4318/v1/traces"
+		return
 	}
+	t.Endpoint, t.target = "http://localhost:4317", "localhost:4317"
 }
 
 // useGRPC takes the endpoint for gRPC, whose path, if it has one, means nothing.
@@ -179,7 +180,7 @@ func (t *otlpTarget) resolveTLS(env otlpEnv) error {
 
 // guessProtocol chooses where nothing was said.
 func guessProtocol(endpoint string) string {
-	if !strings.Contains(endpoint, "://") {
+	if !strings.Contains(endpoint, "://") && !strings.HasPrefix(endpoint, "unix:") {
 		endpoint = "//" + endpoint
 	}
 	u, err := url.Parse(endpoint)
