@@ -84,7 +84,8 @@ type Discovery struct {
 
 // record is a process with a verdict.
 type record struct {
-	verdict Verdict
+	verdict Verdict // what the kernel's entry was when last seen
+	own     Verdict // without regard to listening ports: what a fork shares whenever it was made
 	rule    int     // include rule that selected it, or noRule
 	target  *Target // non-nil iff Selected
 	program program
@@ -225,8 +226,8 @@ func (d *Discovery) rescan(pid uint32, l *listeners) bool {
 	defer d.mu.Unlock()
 	d.stats.Judged++
 	rec := d.procs[pid]
-	want := d.inherited(p).verdict.join(fresh.Verdict)
-	if rec != nil && rec.is(p) && rec.verdict == want {
+	want := fresh.join(d.forkedFrom(p).own)
+	if rec != nil && rec.is(p) && rec.verdict == want.join(rec.verdict) {
 		rec.start = p.stat.start
 		rec.unchecked = false
 		return false

@@ -92,14 +92,16 @@ func TestForkSharesTarget(t *testing.T) {
 	}
 }
 
-// A child that has no entry of its own criteria (a worker with a new title and
-// no listening socket) is recognised as a fork, at start too.
+// A worker with a new title is recognised as a fork at start too. Whether it
+// was forked before or after its parent listened cannot be known then.
 func TestForkIsRecognisedAtStart(t *testing.T) {
 	w := newWorld(t)
 	w.put(proc{pid: 30, exe: "/usr/bin/app", stack: 7, argv: []string{"app", "serve"}, ports: []uint16{8080}})
 	w.put(proc{pid: 20, ppid: 30, exe: "/usr/bin/app", stack: 7, argv: []string{"app: worker"}}) // lower pid: second pass
 	w.put(proc{pid: 40, ppid: 30, exe: "/usr/bin/app", stack: 8, argv: []string{"app", "migrate"}})
-	d, k := w.started(Rules{Include: []Rule{{Cmdline: []string{"* serve"}, Ports: port(8080)}}})
+	_, k := w.started(Rules{Include: []Rule{{Cmdline: []string{"* serve"}, Ports: port(8080)}}})
+	wantStates(t, k, map[uint32]State{20: StateCandidate, 30: StateSelected, 40: StateUnknown})
+	d, k := w.started(Rules{Include: []Rule{{Cmdline: []string{"* serve"}}}})
 	wantStates(t, k, map[uint32]State{20: StateSelected, 30: StateSelected, 40: StateUnknown})
 	if d.Lookup(20) != d.Lookup(30) {
 		t.Error("worker does not share its parent's target")
@@ -129,11 +131,17 @@ func TestForkOfUnknownParentIsJudged(t *testing.T) {
 	w := newWorld(t)
 	d, k := w.started(Rules{Include: []Rule{{Exe: []string{"/bin/a"}}}})
 	w.put(proc{pid: 20, ppid: 10, exe: "/bin/other", stack: 1})
-	k.entries[20] = Verdict{State: StateSelected} // inherited from an entry we know nothing of
+	w.put(proc{pid: 21, ppid: 10, exe: "/bin/other", stack: 1})
+	k.entries[20] = Verdict{}                     // copied while the parent was being judged
+	k.entries[21] = Verdict{State: StateSelected} // the kernel knows best what was inherited
 	d.OnFork(10, 20)
-	wantStates(t, k, map[uint32]State{20: StateUnknown})
+	d.OnFork(10, 21)
+	wantStates(t, k, map[uint32]State{20: StateUnknown, 21: StateSelected})
 	if _, ok := k.entries[20]; ok {
 		t.Error("a useless entry was left in the kernel")
+	}
+	if target := d.Lookup(21); target == nil || target.RuleIndex != noRule || target.Service != "other" {
+		t.Errorf("target %+v", target)
 	}
 }
 
@@ -173,7 +181,9 @@ func TestRescanRepairsLostEvents(t *testing.T) {
 	w.put(proc{pid: 13, exe: "/bin/a", state: "Z", stack: 13, start: 13})        // zombie
 	w.put(proc{pid: 15, exe: "/bin/a", stack: 15, start: 15})                    // exec of a new process
 	w.put(proc{pid: 16, exe: "/bin/b", stack: 16, ports: []uint16{8080, 55555}}) // exec and listen
-	k.entries[11] = Verdict{}
+	for _, tgid := range []uint32{10, 11, 12} { // what the kernel did
+		delete(k.entries, tgid)
+	}
 	if _, err := d.Rescan(); err != nil {
 		t.Fatal(err)
 	}

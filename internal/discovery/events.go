@@ -15,14 +15,8 @@ func (d *Discovery) OnFork(parent, child uint32) {
 	defer d.mu.Unlock()
 	d.forget(child) // an earlier process of this id
 	rec := d.procs[parent]
-	if rec == nil {
-		if d.consider(child) == nil {
-			d.drop(child)
-		}
-		return
-	}
-	if d.now().Sub(rec.setAt) < settling || len(d.procs) >= d.opts.MaxProcesses {
-		// The copy may be older than the verdict that is recorded.
+	if rec == nil || d.now().Sub(rec.setAt) < settling || len(d.procs) >= d.opts.MaxProcesses {
+		// The copy may differ from the verdict that is recorded.
 		d.settle(child, newListeners(d.matcher.ports))
 		return
 	}
@@ -48,8 +42,8 @@ func (d *Discovery) OnExit(tgid uint32) {
 }
 
 // OnListen takes the event that a process listens on a named port. selected is
-// the kernel's verdict after it.
-func (d *Discovery) OnListen(tgid uint32, port uint16, selected bool) {
+// the kernel's verdict after it; the port is found with the process.
+func (d *Discovery) OnListen(tgid uint32, _ uint16, selected bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if rec := d.procs[tgid]; rec != nil && rec.verdict.State == StateExcluded {
@@ -58,7 +52,7 @@ func (d *Discovery) OnListen(tgid uint32, port uint16, selected bool) {
 		}
 		return
 	}
-	d.settle(tgid, newListeners(d.matcher.ports), port)
+	d.settle(tgid, newListeners(d.matcher.ports))
 }
 
 // Lookup returns the target of a process whose connection was seen, nil if the
@@ -72,17 +66,12 @@ func (d *Discovery) Lookup(tgid uint32) *Target {
 	if rec != nil && !rec.unchecked && rec.verdict.State >= StateSelected {
 		return rec.target
 	}
-	if rec != nil {
-		rec = d.settle(tgid, newListeners(d.matcher.ports))
-	} else {
-		rec = d.consider(tgid)
-	}
-	if rec != nil {
+	d.stats.Judged++
+	if rec := d.settle(tgid, newListeners(d.matcher.ports)); rec != nil {
 		return rec.target
 	}
 	if _, err := d.fs.open(tgid); err == nil {
-		d.drop(tgid) // it runs and is not to be selected
-		return nil
+		return nil // it runs and is not selected
 	}
 	return d.exited.get(tgid)
 }

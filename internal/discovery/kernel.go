@@ -32,6 +32,13 @@ type Verdict struct {
 	Include, Exclude uint64
 }
 
+// allRules is a mask of every rule. A verdict of Excluded for good has it or,
+// if the kernel excluded a listening process, the bits of the masks it had.
+const allRules = ^uint64(0)
+
+// provisional tells whether the kernel excluded a process only until it is judged.
+func (a Verdict) provisional() bool { return a.State == StateExcluded && a.Exclude == 0 }
+
 // join returns the least verdict that is at least a and b.
 func (a Verdict) join(b Verdict) Verdict {
 	return Verdict{
@@ -55,14 +62,13 @@ var ErrGone = errors.New("process entry is gone")
 //   - listen on a port that SetPort named; always an event. Entry Candidate or
 //     Selected and Exclude&exclude != 0: Excluded. Else Candidate and
 //     Include&include != 0: Selected. No entry or Unknown: if exclude != 0
-//     Excluded (fail closed until the event was judged), else if auto Selected
-//     with Include 0 and all bits of Exclude.
+//     Excluded with empty masks (provisional: fail closed until the event was
+//     judged), else if auto Selected with Include 0 and all bits of Exclude.
 //   - a task whose entry is absent, Unknown or Candidate is traced iff its cgroup is selected.
 type Kernel interface {
 	// WatchProcess creates an entry with StateUnknown unless one exists
-	// (BPF_NOEXIST; an existing entry is left alone and is no error). It
-	// fails when the map is full.
-	WatchProcess(tgid uint32) error
+	// (BPF_NOEXIST) and returns the entry. It fails when the map is full.
+	WatchProcess(tgid uint32) (Verdict, error)
 	// SetProcess replaces the existing entry (BPF_EXIST), or returns ErrGone.
 	SetProcess(tgid uint32, v Verdict) error
 	// DeleteProcess removes the entry; a missing one is no error.

@@ -88,6 +88,11 @@ type judgement struct {
 	rule int // index of the first include rule that selects, or noRule
 }
 
+// excluded is the judgement of what is excluded whatever it does.
+func excluded() judgement {
+	return judgement{Verdict: Verdict{State: StateExcluded, Exclude: allRules}, rule: noRule}
+}
+
 // match tells whether all criteria but the ports hold.
 func (r *rule) match(p *process) answer {
 	result := yes
@@ -112,7 +117,7 @@ func (m *Matcher) judge(p *process) judgement {
 			continue
 		}
 		if r.bit == 0 {
-			return judgement{Verdict: Verdict{State: StateExcluded}, rule: noRule}
+			return excluded()
 		}
 		j.Exclude |= r.bit
 	}
@@ -164,13 +169,20 @@ func (m *Matcher) listen(j judgement, ports []uint16) judgement {
 		return j
 	}
 	j.State = StateSelected
-	for i := range m.include {
-		if m.include[i].bit&include != 0 && (j.rule == noRule || i < j.rule) {
-			j.rule = i
-			break
-		}
+	if rule := m.byBits(include); j.rule == noRule || rule < j.rule {
+		j.rule = rule
 	}
 	return j
+}
+
+// byBits returns the first include rule of a mask, or noRule.
+func (m *Matcher) byBits(include uint64) int {
+	for i := range m.include {
+		if m.include[i].bit&include != 0 {
+			return i
+		}
+	}
+	return noRule
 }
 
 // needsEntry tells whether the kernel must have an entry for the verdict. Where

@@ -7,50 +7,45 @@ import "errors"
 // judge is the matcher's judgement, with the agent itself always excluded.
 func (d *Discovery) judge(p *process) judgement {
 	if d.opts.Self != 0 && p.pid == d.opts.Self {
-		return judgement{Verdict: Verdict{State: StateExcluded}, rule: noRule}
+		return excluded()
 	}
 	return d.matcher.judge(p)
 }
 
-// inherited returns what p already has: its own record, or a copy of its
-// parent's if it was forked from it without an exec, or an empty record.
-// Callers hold mu.
-func (d *Discovery) inherited(p *process) record {
-	if rec := d.procs[p.pid]; rec != nil && rec.is(p) {
-		return *rec
-	}
+// forkedFrom returns the record of the process that p was forked from without
+// an exec since, an empty one if that is not known. Callers hold mu.
+func (d *Discovery) forkedFrom(p *process) *record {
 	if parent := d.procs[p.stat.ppid]; parent != nil && parent.forked(p) {
-		return *parent
+		return parent
 	}
-	return record{rule: noRule}
+	return &record{rule: noRule}
 }
 
-// consider judges a process without a record and settles it if the kernel
-// needs to know. It returns the record, nil if none. Callers hold mu.
-func (d *Discovery) consider(tgid uint32) *record {
+// consider judges a process that has no entry and settles it if it needs one.
+// Callers hold mu.
+func (d *Discovery) consider(tgid uint32) {
 	p, err := d.fs.open(tgid)
 	if err != nil {
-		return nil
+		return
 	}
 	d.stats.Judged++
 	l := newListeners(d.matcher.ports)
 	j := d.judge(p)
-	j.Verdict = j.join(d.inherited(p).verdict)
 	if j.State == StateCandidate && !d.matcher.needsEntry(j.Verdict) {
 		j = d.matcher.listen(j, l.ports(p))
 	}
-	if !d.matcher.needsEntry(j.Verdict) {
-		return nil
+	if d.matcher.needsEntry(j.Verdict) {
+		d.settle(tgid, l)
 	}
-	return d.settle(tgid, l)
 }
 
 // settle brings the kernel's entry of a process in step with its judgement,
-// safe against an exec at any moment: see the package documentation. heard are
-// ports on which the kernel saw the process listen. It returns the record, nil
-// if the process needs none. Callers hold mu.
-func (d *Discovery) settle(tgid uint32, l *listeners, heard ...uint16) *record {
-	if !d.applied(tgid, d.kernel.WatchProcess(tgid)) {
+// safe against an exec at any moment: see the package documentation. The entry
+// is of this program instance, so it is what to start from. It returns the
+// record, nil if the process needs none. Callers hold mu.
+func (d *Discovery) settle(tgid uint32, l *listeners) *record {
+	entry, err := d.kernel.WatchProcess(tgid)
+	if !d.applied(tgid, err) {
 		return nil
 	}
 	p, err := d.fs.open(tgid)
@@ -58,81 +53,96 @@ func (d *Discovery) settle(tgid uint32, l *listeners, heard ...uint16) *record {
 		d.drop(tgid)
 		return nil
 	}
-	rec := d.inherited(p)
-	if own := d.procs[tgid]; own == nil || !own.is(p) {
-		heard = nil // an event of a program before this one
+	if old := d.procs[tgid]; old != nil && !old.is(p) {
 		d.forget(tgid)
 	}
 	j := d.judge(p)
-	j.Verdict = rec.verdict.join(j.Verdict)
-	if rec.rule != noRule {
-		j.rule = rec.rule
+	parent := d.forkedFrom(p)
+	own := j.join(parent.own)
+	j.Verdict = own
+	if !entry.provisional() {
+		j.Verdict = own.join(entry)
 	}
 	if j.needsPorts() {
-		if !d.await(tgid, rec.verdict, j.Verdict) {
+		if entry, err = d.await(tgid, entry, j.Verdict); !d.applied(tgid, err) {
 			return nil
 		}
-		j = d.matcher.listen(j, append(heard, l.ports(p)...))
+		j = d.matcher.listen(j, l.ports(p))
 	}
 	if !d.matcher.needsEntry(j.Verdict) {
 		d.drop(tgid)
 		return nil
 	}
-	return d.commit(p, rec, j)
+	rec := record{verdict: j.Verdict, own: own, rule: j.rule}
+	return d.commit(p, entry, rec, parent)
 }
 
 // await lets the kernel react to a listen while the listening ports are being
 // read: what listened before is found by reading, what listens later is seen
-// by the kernel. What is traced already stays so.
-func (d *Discovery) await(tgid uint32, have, want Verdict) bool {
+// by the kernel. What is traced already stays so. It returns the new entry.
+func (d *Discovery) await(tgid uint32, entry, want Verdict) (Verdict, error) {
 	want.State = StateCandidate
-	if have.State >= StateSelected || have == want || !d.matcher.needsEntry(want) {
-		return true
+	if entry.State == StateSelected || entry == want || !d.matcher.needsEntry(want) {
+		return entry, nil
 	}
-	return d.applied(tgid, d.kernel.SetProcess(tgid, want))
+	return want, d.kernel.SetProcess(tgid, want)
 }
 
-// commit writes a verdict and records it.
-func (d *Discovery) commit(p *process, rec record, j judgement) *record {
+// commit writes a verdict where it differs from the entry, and records it.
+func (d *Discovery) commit(p *process, entry Verdict, rec record, parent *record) *record {
 	old := d.procs[p.pid]
 	if old == nil && len(d.procs) >= d.opts.MaxProcesses {
 		d.stats.LimitHit++
 		d.drop(p.pid)
 		return nil
 	}
-	if old == nil || old.verdict != j.Verdict {
-		if !d.applied(p.pid, d.kernel.SetProcess(p.pid, j.Verdict)) {
-			return nil
-		}
-		rec.setAt = d.now()
+	if entry != rec.verdict && !d.applied(p.pid, d.kernel.SetProcess(p.pid, rec.verdict)) {
+		return nil
 	}
-	if j.State == StateSelected && j.Exclude != 0 {
-		// It may have begun to listen on an excluded port before the write.
-		checked := d.matcher.listen(j, newListeners(d.matcher.ports).ports(p))
-		if checked.State == StateExcluded {
-			j = checked
-			if !d.applied(p.pid, d.kernel.SetProcess(p.pid, j.Verdict)) {
-				return nil
-			}
-		}
+	if !d.confirm(p, &rec) {
+		return nil
 	}
-	rec.verdict, rec.rule = j.Verdict, j.rule
-	rec.start, rec.program, rec.unchecked = p.stat.start, programOf(p), false
-	rec.target = d.target(p, rec)
+	rec.setAt = d.now()
+	rec.start, rec.program = p.stat.start, programOf(p)
+	rec.target = d.target(p, &rec, old, parent)
 	d.procs[p.pid] = &rec
 	d.selectCgroup(p, rec.verdict)
 	return &rec
 }
 
-// target returns the target for a record: the one it has or inherits, or a new one.
-func (d *Discovery) target(p *process, rec record) *Target {
-	if rec.verdict.State != StateSelected || rec.rule == noRule {
+// confirm looks again whether a process that was just selected listens on a
+// port that excludes it: it may have begun to before the write.
+func (d *Discovery) confirm(p *process, rec *record) bool {
+	if rec.verdict.State != StateSelected || rec.verdict.Exclude == 0 {
+		return true
+	}
+	j := d.matcher.listen(judgement{rec.verdict, rec.rule}, newListeners(d.matcher.ports).ports(p))
+	if j.State != StateExcluded {
+		return true
+	}
+	rec.verdict, rec.rule = j.Verdict, noRule
+	return d.applied(p.pid, d.kernel.SetProcess(p.pid, rec.verdict))
+}
+
+// target returns the target of a record: the one it had, that of the process
+// it was forked from, or a new one.
+func (d *Discovery) target(p *process, rec, old, parent *record) *Target {
+	if rec.verdict.State != StateSelected {
 		return nil
 	}
-	if rec.target != nil {
-		return rec.target
+	for _, known := range []*record{old, parent} {
+		if known != nil && known.target != nil {
+			rec.rule = known.rule
+			return known.target
+		}
 	}
-	src := d.matcher.include[rec.rule].src
+	if rec.rule == noRule {
+		rec.rule = d.matcher.byBits(rec.verdict.Include)
+	}
+	var src Rule
+	if rec.rule != noRule {
+		src = d.matcher.include[rec.rule].src
+	}
 	res, service, err := d.resources.build(p, src.Name)
 	if err != nil {
 		d.stats.Environment++

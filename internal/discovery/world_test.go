@@ -204,17 +204,17 @@ func (k *fakeKernel) hook(f func(uint32), tgid uint32) {
 
 var errFull = fmt.Errorf("map is full")
 
-func (k *fakeKernel) WatchProcess(tgid uint32) error {
+func (k *fakeKernel) WatchProcess(tgid uint32) (Verdict, error) {
 	k.hook(k.before, tgid)
 	defer k.hook(k.after, tgid)
-	if _, ok := k.entries[tgid]; ok {
-		return nil
+	if v, ok := k.entries[tgid]; ok {
+		return v, nil
 	}
 	if k.full {
-		return errFull
+		return Verdict{}, errFull
 	}
 	k.entries[tgid] = Verdict{}
-	return nil
+	return Verdict{}, nil
 }
 
 func (k *fakeKernel) SetProcess(tgid uint32, v Verdict) error {
