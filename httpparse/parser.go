@@ -210,7 +210,7 @@ func (p *Parser) HTTP2() bool { return p.state == StateHTTP2 }
 
 // Offset gives the number of bytes of the stream consumed since Reset. During
 // Handler.Head that is where the head ends, so that it began at Offset minus
-// Head.Size; during Handler.End by EndFramed it is where the message ends.
+// Head.Size. During Handler.End it is where the message ended, as far as known.
 func (p *Parser) Offset() int64 { return p.off }
 
 func (p *Parser) advance(n int64) { p.off = addCapped(p.off, n) }

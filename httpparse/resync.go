@@ -85,7 +85,10 @@ func (p *Parser) resume(h Handler) {
 		if s.afterLast {
 			r = EndInferred
 		}
+		at := p.off
+		p.off -= int64(len(buf)) // the old message ends where the new one begins
 		p.end(r, h)
+		p.off = at
 	}
 	p.state = StateHead
 	p.head = partialHead{

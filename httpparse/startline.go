@@ -17,8 +17,9 @@ func parseStartLine(k Kind, line []byte, h *Head) bool {
 }
 
 // parseRequestLine reads method SP request-target SP HTTP-version (RFC 9112
-// section 3). A target that holds spaces is invalid, but RFC 9112 section 3.2
-// has servers answer it (400, 301), so it is kept: it is still a request.
+// section 3). More white space around the target is let pass, as that section
+// allows. A target that holds spaces is invalid, but section 3.2 has servers
+// answer it (400, 301), so it is kept: it is still a request.
 func parseRequestLine(line []byte, h *Head) bool {
 	n := 0
 	for n < len(line) && tchar[line[n]] {
@@ -31,17 +32,14 @@ func parseRequestLine(line []byte, h *Head) bool {
 	if !parseVersion(line[v:], h) {
 		return false
 	}
-	target := line[n+1 : v-1]
-	if target[0] == ' ' {
-		return false
-	}
+	target := trimBlank(line[n+1 : v-1])
 	for _, c := range target {
 		if !isTarget(c) && c != ' ' {
 			return false
 		}
 	}
 	h.Method, h.Target = line[:n], target
-	return true
+	return len(target) > 0
 }
 
 // parseStatusLine reads HTTP-version SP status-code SP [reason] (RFC 9112
