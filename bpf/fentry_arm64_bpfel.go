@@ -38,7 +38,6 @@ type FentryProgress struct {
 	_     structs.HostLayout
 	Pos   uint64
 	Ktime uint64
-	Tail  uint64
 }
 
 type FentryProgressKey struct {

@@ -45,7 +45,6 @@ type SockTracepointProgress struct {
 	_     structs.HostLayout
 	Pos   uint64
 	Ktime uint64
-	Tail  uint64
 }
 
 type SockTracepointProgressKey struct {

@@ -38,7 +38,6 @@ type SyscallTracepointProgress struct {
 	_     structs.HostLayout
 	Pos   uint64
 	Ktime uint64
-	Tail  uint64
 }
 
 type SyscallTracepointProgressKey struct {

@@ -9,7 +9,7 @@ enum ev_kind {
 	EV_CONN = 1,	/* a selected connection was first seen */
 	EV_DATA = 2,	/* bytes moved; a slice of them may follow */
 	EV_EOF = 3,	/* one direction ended */
-	EV_CLOSE = 4,	/* the connection is gone */
+	EV_CLOSE = 4,	/* the task closed the connection, or it is gone */
 	EV_PROC = 5,	/* fork, exec or exit */
 	EV_LISTEN = 6,	/* a process listens on a port that a selector names */
 };
@@ -84,7 +84,7 @@ struct ev_eof {
 	__u64 conn;
 	__u64 pos[2];		/* by enum ev_dir */
 	__u64 last_ktime[2];
-	__u32 dir;		/* EV_EOF: which direction ended; EV_CLOSE: 0 */
+	__u32 dir;		/* EV_EOF: which direction ended */
 	__u32 err;		/* EV_CLOSE: sk_err, 0 for an orderly end */
 };
 
@@ -114,5 +114,4 @@ struct progress_key {
 struct progress {
 	__u64 pos;
 	__u64 ktime;
-	__u64 tail;	/* last eight bytes of the last call */
 };

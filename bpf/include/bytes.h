@@ -33,10 +33,10 @@ static __always_inline u32 conn_advance(struct conn *c, u32 dir, u32 len, u64 kt
 	return ship;
 }
 
-static __always_inline void progress_set(struct conn *c, u32 dir, u64 tail)
+static __always_inline void progress_set(const struct conn *c, u32 dir)
 {
 	const struct progress_key key = {.conn = c->id, .dir = dir};
-	const struct progress p = {.pos = c->pos[dir], .ktime = c->ktime[dir], .tail = tail};
+	const struct progress p = {.pos = c->pos[dir], .ktime = c->ktime[dir]};
 
 	if (bpf_map_update_elem(&progress_by_conn, &key, &p, BPF_ANY))
 		stat_add(STAT_PROGRESS_FULL, 1);
@@ -73,7 +73,7 @@ static __always_inline void count_only(struct conn *c, struct scratch *sc, u32 s
 	const bool over = (flags & DATA_TAIL) && ends_chunked(tail, len);
 
 	if (!c->records[dir] && !over) {
-		progress_set(c, dir, tail);
+		progress_set(c, dir);
 		return;
 	}
 	if (c->records[dir] && --c->records[dir] == 0)

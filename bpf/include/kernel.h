@@ -36,6 +36,7 @@ enum {
 #define AF_INET6 10
 #define SOCK_STREAM 1
 #define RCV_SHUTDOWN 1
+#define SHUTDOWN_MASK 3
 #define MSG_OOB 0x1
 #define MSG_PEEK 0x2
 #define MSG_TRUNC 0x20

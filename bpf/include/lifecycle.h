@@ -131,11 +131,13 @@ int BPF_PROG(sock_state, const struct sock *sk, const int oldstate, const int ne
 
 	if (!c)
 		return 0;
+	/* close() shuts both ways (tcp_close), shutdown(SHUT_WR) only one */
+	const bool closed = newstate == TCP_CLOSE || sk->sk_shutdown == SHUTDOWN_MASK;
+
 	if (c->flags & CONN_ANNOUNCED) {
-		if (newstate == TCP_CLOSE)
-			emit_eof(c, EV_CLOSE, 0, sk->sk_err);
-		else
-			emit_eof(c, EV_EOF, DIR_SEND, 0);
+		emit_eof(c, closed ? EV_CLOSE : EV_EOF, DIR_SEND, sk->sk_err);
+		if (closed)
+			c->flags &= ~(CONN_ANNOUNCED | CONN_HTTP);
 	}
 	if (newstate == TCP_CLOSE && !use_sk_storage) {
 		const u64 key = (u64)sk;

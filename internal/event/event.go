@@ -143,7 +143,6 @@ type WireListen struct {
 type WireProgress struct {
 	Pos   uint64
 	Ktime uint64
-	Tail  uint64
 }
 
 // Conn describes a connection, once, before its first Data.

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package conn keeps the connections of traced processes: it puts the slices
+// that the kernel reports in order, makes gaps known, drives a parser for each
+// direction, and pairs requests with responses.
+package conn
+
+import (
+	"time"
+
+	"github.com/tracer-agent/tracer-agent/httpparse"
+	"github.com/tracer-agent/tracer-agent/internal/event"
+	"github.com/tracer-agent/tracer-agent/spanbuilder"
+)
+
+// Limits bound what a Table keeps.
+type Limits struct {
+	Connections int           // the least recently used is dropped, counted
+	Pipelined   int           // exchanges in flight on one connection
+	IdleUnix    time.Duration // after which a unix connection is forgotten: nothing tells its end everywhere
+	Fields      int           // header fields of a head
+}
+
+// Builder makes spans of exchanges; *spanbuilder.Builder is one.
+type Builder interface {
+	Request(*spanbuilder.Exchange, *httpparse.Head)
+	Response(*spanbuilder.Exchange, *httpparse.Head)
+	Done(*spanbuilder.Exchange)
+	Drop(*spanbuilder.Exchange)
+}
+
+// Kernel gives what the kernel counts without sending records.
+type Kernel interface {
+	// Progress tells how far a quiet direction got, and when.
+	Progress(conn uint64, dir event.Dir) (pos, ktime uint64, ok bool)
+	ForgetProgress(conn uint64, dir event.Dir)
+}
+
+// Stats count what happened to messages. Every request that was recognised
+// ends up in Exchanges or one of the drops.
+type Stats struct {
+	Requests        uint64 // request heads
+	Exchanges       uint64 // handed to the Builder as done
+	DroppedLost     uint64 // records of the response's head were lost
+	DroppedBroken   uint64 // on a connection that could not be followed
+	DroppedEvicted  uint64 // the table was full
+	Orphans         uint64 // responses whose request was not seen
+	UnknownConn     uint64 // slices of connections that were not announced, or forgotten
+	LostBytes       uint64 // bytes that no record told of
+	Reordered       uint64 // slices that came late
+	Desyncs         uint64 // runs of bytes in which no message could be recognised
+	TruncatedHeads  uint64
+	HTTP2           uint64 // connections that turned out to be HTTP/2
+	Tunnels         uint64
+	Overtaken       uint64 // responses that waited for their request
+	OpenConnections int
+	OpenExchanges   int
+}
+
+// Table holds all connections. It is used by one goroutine.
+type Table struct {
+	limits  Limits
+	builder Builder
+	kernel  Kernel
+	targets func(tgid uint32) *spanbuilder.Target
+
+	conns      map[uint64]*conn
+	head, tail *conn // most and least recently used
+	quiet      map[quietKey]*conn
+	stats      Stats
+
+	freeParsers []*httpparse.Parser
+	freePending []*pending
+
+	// What the parsers' callbacks are about.
+	cur *conn
+	dir event.Dir
+	now uint64 // ktime of the bytes being parsed
+}
+
+type quietKey struct {
+	id  uint64
+	dir event.Dir
+}
+
+// NewTable returns an empty Table. targets says whose spans a process's are; nil
+// for one that is not selected.
+func NewTable(l Limits, b Builder, k Kernel, targets func(tgid uint32) *spanbuilder.Target) *Table {
+	return &Table{
+		limits: l, builder: b, kernel: k, targets: targets,
+		conns: map[uint64]*conn{}, quiet: map[quietKey]*conn{},
+	}
+}
+
+// Stats returns the counts so far.
+func (t *Table) Stats() Stats {
+	s := t.stats
+	s.OpenConnections = len(t.conns)
+	return s
+}
+
+// Conn makes a connection known.
+func (t *Table) Conn(e *event.Conn) {
+	if old := t.conns[e.ID]; old != nil {
+		t.remove(old, &t.stats.DroppedBroken)
+	}
+	for len(t.conns) >= t.limits.Connections && t.tail != nil {
+		t.remove(t.tail, &t.stats.DroppedEvicted)
+	}
+	c := &conn{id: e.ID, fresh: e.Fresh, insync: true, lastSeen: e.Ktime, tgid: e.TGID, tid: e.TID}
+	c.peer.Local, c.peer.Remote, c.peer.UnixPath = e.Local, e.Remote, e.Path
+	t.conns[e.ID] = c
+	t.pushFront(c)
+}
+
+// Data takes the next slice of a connection. It does not keep e.
+func (t *Table) Data(e *event.Data) {
+	c := t.conns[e.Conn]
+	if c == nil {
+		t.stats.UnknownConn++
+		return
+	}
+	t.touch(c, e.Ktime)
+	if c.mode != live {
+		return
+	}
+	if c.overtaken(e) && len(c.held) < maxHeld {
+		t.stats.Overtaken++
+		c.hold(e)
+		return
+	}
+	t.slice(c, e)
+	if len(c.held) > 0 && e.Dir == event.Send {
+		t.release(c)
+	}
+}
+
+// EOF takes the end of one direction.
+func (t *Table) EOF(e *event.EOF) {
+	c := t.conns[e.Conn]
+	if c == nil {
+		return
+	}
+	t.touch(c, e.Ktime)
+	if c.mode != live || !c.known {
+		return
+	}
+	t.release(c)
+	t.catchUp(c, e)
+	t.eof(c, e.Dir)
+	t.settle(c)
+}
+
+// Close takes the end of a connection, and with it of its exchanges.
+func (t *Table) Close(e *event.EOF) {
+	c := t.conns[e.Conn]
+	if c == nil {
+		return
+	}
+	if c.mode == live && c.known {
+		t.release(c)
+		t.catchUp(c, e)
+		for _, d := range []event.Dir{c.requests, c.requests.Other()} {
+			t.eof(c, d)
+		}
+		for len(c.pending) > 0 {
+			t.cut(c, e)
+		}
+	}
+	t.remove(c, &t.stats.DroppedBroken)
+}
+
+// cut ends the oldest exchange, to which there will be no response.
+func (t *Table) cut(c *conn, e *event.EOF) {
+	p := c.pending[0]
+	p.x.End = e.Ktime
+	p.x.Outcome = spanbuilder.NoResponse
+	if p.cut || c.open == p {
+		p.x.Outcome = spanbuilder.RequestCut
+	}
+	if isReset(e.Err) {
+		p.x.Outcome = spanbuilder.ConnectionReset
+	}
+	t.done(c)
+}
+
+// Poll looks after directions that have gone quiet: the kernel counts their
+// bytes without sending records. Called a few times a second.
+func (t *Table) Poll() {
+	for key, c := range t.quiet {
+		s := &c.streams[key.dir]
+		if !s.quiet || s.parser == nil || !s.parser.InMessage() || c.mode != live {
+			t.unquiet(key, s)
+			continue
+		}
+		pos, ktime, ok := t.kernel.Progress(key.id, key.dir)
+		if !ok || pos <= s.pos {
+			continue
+		}
+		t.begin(c, key.dir, ktime)
+		t.skipTo(c, key.dir, pos, ktime)
+		t.settle(c)
+		if s.parser == nil {
+			t.unquiet(key, s)
+		}
+	}
+}
+
+// Sweep forgets unix connections that have been idle for long, and ends their
+// close-delimited responses: the tracepoint backends do not see a unix socket close.
+func (t *Table) Sweep(now uint64) {
+	for c := t.tail; c != nil; {
+		prev := c.prev
+		if c.peer.IsUnix() && now > c.lastSeen && now-c.lastSeen > uint64(t.limits.IdleUnix) {
+			e := event.EOF{Ktime: c.lastSeen, Conn: c.id}
+			e.Pos = [2]uint64{c.streams[0].pos, c.streams[1].pos}
+			e.LastKtime = [2]uint64{c.streams[0].last, c.streams[1].last}
+			t.Close(&e)
+		}
+		c = prev
+	}
+}
+
+func (t *Table) unquiet(key quietKey, s *stream) {
+	s.quiet = false
+	delete(t.quiet, key)
+	t.kernel.ForgetProgress(key.id, key.dir)
+}
+
+// remove forgets c; exchanges in flight are dropped and counted in dropped.
+func (t *Table) remove(c *conn, dropped *uint64) {
+	t.dropPending(c, dropped)
+	for d := range c.streams {
+		s := &c.streams[d]
+		if s.quiet {
+			t.unquiet(quietKey{c.id, event.Dir(d)}, s)
+		}
+		if s.parser != nil {
+			t.putParser(s)
+		}
+	}
+	t.unlink(c)
+	delete(t.conns, c.id)
+}
+
+func (t *Table) dropPending(c *conn, dropped *uint64) {
+	for len(c.pending) > 0 {
+		*dropped++
+		t.builder.Drop(&c.pending[0].x)
+		t.pop(c)
+	}
+}
+
+func (t *Table) touch(c *conn, ktime uint64) {
+	c.lastSeen = ktime
+	if t.head != c {
+		t.unlink(c)
+		t.pushFront(c)
+	}
+}
+
+func (t *Table) pushFront(c *conn) {
+	c.prev, c.next = nil, t.head
+	if t.head != nil {
+		t.head.prev = c
+	}
+	t.head = c
+	if t.tail == nil {
+		t.tail = c
+	}
+}
+
+func (t *Table) unlink(c *conn) {
+	if c.prev != nil {
+		c.prev.next = c.next
+	} else {
+		t.head = c.next
+	}
+	if c.next != nil {
+		c.next.prev = c.prev
+	} else {
+		t.tail = c.prev
+	}
+	c.prev, c.next = nil, nil
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spanbuilder
+
+import (
+	"strconv"
+
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/tracer-agent/tracer-agent/export"
+	"github.com/tracer-agent/tracer-agent/httpparse"
+	"github.com/tracer-agent/tracer-agent/internal/tracecontext"
+)
+
+// Attributes of the agent's own, for what the semantic conventions have no name for.
+const (
+	// ContextFormatKey names the header format that the parent was taken from.
+	ContextFormatKey = attribute.Key("tracer_agent.context.format")
+	// RequestIDKey is the correlation id that the request carried.
+	RequestIDKey = attribute.Key("tracer_agent.request_id")
+	// EndKey is "inferred" where the end of the response was not told by its
+	// framing, and "unknown" where it could not be followed and the time is
+	// that of the last byte seen.
+	EndKey = attribute.Key("tracer_agent.end")
+	// TruncatedKey is true where a limit cut the request's head: attributes,
+	// or the trace context, may be missing.
+	TruncatedKey = attribute.Key("tracer_agent.truncated")
+
+	sw8TraceKey   = attribute.Key("sw8.trace_id")
+	sw8SegmentKey = attribute.Key("sw8.segment_id")
+	sw8SpanKey    = attribute.Key("sw8.span_id")
+)
+
+// method returns the canonical name of a method that the semantic conventions
+// know, which are case-sensitive (http.request.method).
+func method(m []byte) (string, bool) {
+	switch string(m) {
+	case "GET":
+		return "GET", true
+	case "POST":
+		return "POST", true
+	case "HEAD":
+		return "HEAD", true
+	case "PUT":
+		return "PUT", true
+	case "DELETE":
+		return "DELETE", true
+	case "OPTIONS":
+		return "OPTIONS", true
+	case "PATCH":
+		return "PATCH", true
+	case "CONNECT":
+		return "CONNECT", true
+	case "TRACE":
+		return "TRACE", true
+	case "QUERY":
+		return "QUERY", true
+	}
+	return "_OTHER", false
+}
+
+func version(h *httpparse.Head) string {
+	switch {
+	case h.Major == 1 && h.Minor == 1:
+		return "1.1"
+	case h.Major == 1 && h.Minor == 0:
+		return "1.0"
+	}
+	return strconv.Itoa(int(h.Major)) + "." + strconv.Itoa(int(h.Minor))
+}
+
+// describe names the span and adds the attributes that the request's head gives.
+func (b *Builder) describe(x *Exchange, h *httpparse.Head, host, agent string) {
+	s := x.span
+	name, known := method(h.Method)
+	a := append(s.Attrs, semconv.HTTPRequestMethodKey.String(name))
+	s.Name = name
+	if !known {
+		a = append(a, semconv.HTTPRequestMethodOriginalKey.String(string(h.Method)))
+		s.Name = "HTTP"
+	}
+	x.head = name == "HEAD"
+	t := splitTarget(h.Target, name == "CONNECT")
+	if t.authority != "" {
+		host = t.authority
+	}
+	if x.Server {
+		a = b.serverURL(a, x, t)
+	} else {
+		a = b.clientURL(a, x, t, host)
+	}
+	if x.Target.Routes != nil {
+		if route, ok := x.Target.Routes.Match(t.path); ok && x.Server {
+			a = append(a, semconv.HTTPRouteKey.String(route))
+			s.Name += " " + route
+		}
+	}
+	a = appendServer(a, x, host)
+	a = appendPeer(a, x)
+	a = append(a, semconv.NetworkProtocolVersionKey.String(version(h)))
+	if agent != "" {
+		a = append(a, semconv.UserAgentOriginalKey.String(agent))
+	}
+	if h.Truncated {
+		a = append(a, TruncatedKey.Bool(true))
+	}
+	s.Attrs = a
+}
+
+// appendServer adds server.address and server.port: of the Host field, else of
+// the connection (HTTP server and client spans, "server.address").
+func appendServer(a []attribute.KeyValue, x *Exchange, host string) []attribute.KeyValue {
+	name, port := splitHost(host)
+	end := x.Peer.Remote
+	if x.Server {
+		end = x.Peer.Local
+	}
+	switch {
+	case name != "":
+		a = append(a, semconv.ServerAddressKey.String(name))
+		if port == 0 {
+			port = 80
+		}
+	case x.Peer.IsUnix():
+		if x.Peer.UnixPath == "" {
+			return a
+		}
+		return append(a, semconv.ServerAddressKey.String(x.Peer.UnixPath))
+	default:
+		a = append(a, attribute.KeyValue{Key: semconv.ServerAddressKey, Value: x.Peer.address(x.Server)})
+		port = int(end.Port())
+	}
+	return append(a, semconv.ServerPortKey.Int(port))
+}
+
+// appendPeer adds the other end of the connection.
+func appendPeer(a []attribute.KeyValue, x *Exchange) []attribute.KeyValue {
+	if x.Peer.IsUnix() {
+		a = append(a, semconv.NetworkTransportUnix)
+		if x.Peer.UnixPath != "" {
+			a = append(a, semconv.NetworkPeerAddressKey.String(x.Peer.UnixPath))
+		}
+		return a
+	}
+	remote := x.Peer.address(false)
+	a = append(a,
+		attribute.KeyValue{Key: semconv.NetworkPeerAddressKey, Value: remote},
+		semconv.NetworkPeerPortKey.Int(int(x.Peer.Remote.Port())))
+	if x.Server {
+		a = append(a, attribute.KeyValue{Key: semconv.ClientAddressKey, Value: remote})
+	}
+	return a
+}
+
+// address returns an end's address as text, made once per connection.
+func (p *Peer) address(local bool) attribute.Value {
+	if !p.cached {
+		p.cached = true
+		p.local = attribute.StringValue(p.Local.Addr().Unmap().String())
+		p.remote = attribute.StringValue(p.Remote.Addr().Unmap().String())
+	}
+	if local {
+		return p.local
+	}
+	return p.remote
+}
+
+// appendContext records what the request's context headers said.
+func appendContext(a []attribute.KeyValue, r *tracecontext.Result) []attribute.KeyValue {
+	if r.Parent.Format != tracecontext.FormatNone {
+		a = append(a, ContextFormatKey.String(r.Parent.Format.String()))
+	}
+	if r.RequestID != "" {
+		a = append(a, RequestIDKey.String(r.RequestID))
+	}
+	if r.SW8 != nil {
+		a = append(a, sw8TraceKey.String(r.SW8.TraceID), sw8SegmentKey.String(r.SW8.SegmentID), sw8SpanKey.Int64(int64(r.SW8.SpanID)))
+	}
+	return a
+}
+
+// conclude adds what is known at the end. Nothing is said of what was not seen.
+func conclude(x *Exchange, s *export.Span) {
+	a := s.Attrs
+	if x.ReqBody > 0 {
+		a = append(a, semconv.HTTPRequestBodySizeKey.Int64(x.ReqBody))
+	}
+	if x.HasResponse() {
+		a = append(a, semconv.HTTPResponseStatusCodeKey.Int(x.status))
+		if x.RespBody >= 0 && x.Outcome <= Inferred {
+			a = append(a, semconv.HTTPResponseBodySizeKey.Int64(x.RespBody))
+		}
+	}
+	switch x.Outcome {
+	case Inferred:
+		a = append(a, EndKey.String("inferred"))
+	case ResponseBodyLost:
+		a = append(a, EndKey.String("unknown"))
+	}
+	if kind := errorType(x); kind != "" {
+		a = append(a, semconv.ErrorTypeKey.String(kind))
+		s.Status = export.StatusError
+	}
+	s.Attrs = a
+}
+
+// errorType returns the value of error.type, "" if the exchange did not fail.
+// 4xx is the client's error only (HTTP spans, "Status").
+func errorType(x *Exchange) string {
+	switch x.Outcome {
+	case NoResponse:
+		return "no_response"
+	case RequestCut:
+		return "request_incomplete"
+	case ResponseCut:
+		return "response_incomplete"
+	case ConnectionReset:
+		return "connection_reset"
+	}
+	if x.status >= 500 || (x.status >= 400 && !x.Server) {
+		return strconv.Itoa(x.status)
+	}
+	return ""
+}
