@@ -47,8 +47,13 @@ func (s *server) dial(t testing.TB, host string) *rawConn {
 	if err := conn.SetDeadline(time.Now().Add(60 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	c := &rawConn{Conn: conn, in: bufio.NewReaderSize(conn, 64<<10), server: s, host: addr}
-	if network == "unix" {
+	return newRawConn(conn, s)
+}
+
+// newRawConn wraps a connection to s.
+func newRawConn(conn net.Conn, s *server) *rawConn {
+	c := &rawConn{Conn: conn, in: bufio.NewReaderSize(conn, 16<<10), server: s, host: conn.RemoteAddr().String()}
+	if s.unix != "" {
 		c.host = "localhost"
 	}
 	return c
@@ -67,6 +72,7 @@ type request struct {
 	root    bool   // send no traceparent
 	state   string // tracestate
 	last    bool   // put traceparent after all other fields
+	rename  string // field name to use for traceparent
 	noHost  bool   // send no Host field
 	path    string // expected url.path, if not the target's
 	query   string // expected url.query, if not the target's
@@ -91,7 +97,11 @@ func (r *request) head(host string) string {
 	var trace string
 	if !r.root {
 		r.ids = [2]string{newID(16), newID(8)}
-		trace = fmt.Sprintf("traceparent: 00-%s-%s-01\r\n", r.ids[0], r.ids[1])
+		name := "traceparent"
+		if r.rename != "" {
+			name = r.rename
+		}
+		trace = fmt.Sprintf("%s: 00-%s-%s-01\r\n", name, r.ids[0], r.ids[1])
 	}
 	if r.state != "" {
 		trace += "tracestate: " + r.state + "\r\n"

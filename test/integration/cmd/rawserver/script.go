@@ -29,7 +29,7 @@ var answers = map[string]string{
 	"/hints":      "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\nHTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n",
 	"/length304":  "HTTP/1.1 304 Not Modified\r\nContent-Length: 5000\r\n\r\n",
 	"/no-content": "HTTP/1.1 204 No Content\r\n\r\n",
-	"/extensions": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n00A ; c=\"d\"\r\n0123456789\r\n0\r\nX-One: 1\r\nX-Two: 2\r\n\r\n",
+	"/extensions": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n00A;c=\"d\"\r\n0123456789\r\n0\r\nX-One: 1\r\nX-Two: 2\r\n\r\n",
 	"/no-reason":  "HTTP/1.1 299 \r\nContent-Length: 2\r\n\r\nok",
 	"/nested":     "HTTP/1.1 200 OK\r\nContent-Length: 66\r\n\r\nHTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\nGET /nested HTTP/1.1\r\n\r\n..",
 	"/lower":      "HTTP/1.1 200 OK\r\ncontent-length:4\r\nX-Fold: a\r\n b\r\n\r\nfold",

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package integration
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+)
+
+// TestSockets covers kinds of sockets and of processes behind them.
+func TestSockets(t *testing.T) {
+	block := newPorts(t)
+	early := startGo(t, "go", block.take(t))
+	open := early.dial(t, "")
+	open.writeAll(t, "GET /ok?before HTTP/1.1\r\nHost: x\r\n\r\n")
+	open.read(t, &request{method: "GET"})
+
+	th := newTheme(t, agentOptions{args: []string{"--port", block.selector()}, protocol: otlptest.HTTP})
+	th.send(t, "connection older than the agent", func(c *tcase) {
+		for i := range 3 {
+			c.exchange(open, &request{target: fmt.Sprintf("/ok?after=%d", i)})
+		}
+	})
+	th.send(t, "first request of a new server", func(c *tcase) { firstRequest(c, block) })
+	th.send(t, "IPv6 and dual stack", func(c *tcase) { dualStack(c, block) })
+	th.send(t, "1000 connections", func(c *tcase) { thousand(c, startGo(c.T, "go", block.take(c.T))) })
+	th.send(t, "process per connection", func(c *tcase) { forked(c, startPython("1.1", "fork")(c.T, "python fork", block.take(c.T))) })
+	th.send(t, "apache prefork", func(c *tcase) {
+		port := block.take(c.T)
+		forked(c, run(c.T, "apache prefork", port, apache(c.T, "prefork", port)))
+	})
+	th.send(t, "port reuse", func(c *tcase) { portReuse(c, block.take(c.T)) })
+	th.send(t, "client port reuse", func(c *tcase) { clientPortReuse(c, early) })
+	th.finish(t)
+}
+
+// firstRequest: a process that starts listening later is covered from its
+// first request on, which follows its listen call at once.
+func firstRequest(c *tcase, block *ports) {
+	for i := range 5 {
+		port := block.take(c.T)
+		p := launch(c.T, "go", exec.Command(binary("webserver"), fmt.Sprintf("127.0.0.1:%d", port)))
+		s := (&server{process: p, name: "go", port: port}).single()
+		waitListening(c.T, p, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		c.exchange(s.dial(c, ""), &request{target: fmt.Sprintf("/ok?first=%d", i)})
+	}
+}
+
+// dualStack reaches a server on [::] over both families: an IPv4 peer is
+// reported as IPv4, not as a mapped address.
+func dualStack(c *tcase, block *ports) {
+	port := block.take(c.T)
+	p := launch(c.T, "go", exec.Command(binary("webserver"), fmt.Sprintf("[::]:%d", port)))
+	s := (&server{process: p, name: "go", port: port}).single()
+	waitListening(c.T, p, "tcp", fmt.Sprintf("[::1]:%d", port))
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		conn := s.dial(c, host)
+		for i := range 2 {
+			c.exchange(conn, &request{target: fmt.Sprintf("/ok?over=%s&i=%d", host, i)})
+		}
+	}
+}
+
+// thousand holds 1000 connections open, with a request in flight on each.
+func thousand(c *tcase, s *server) {
+	const n = 1000
+	conns := make([]*rawConn, n)
+	reqs := make([]*request, n)
+	for i := range conns {
+		conns[i] = s.dial(c, "")
+	}
+	for i, conn := range conns {
+		reqs[i] = &request{target: fmt.Sprintf("/barrier/%d?i=%d", n, i)}
+		conn.write(c, reqs[i])
+		// A thousand requests at once are read late, and answered early.
+		reqs[i].adjust = func(e *expect) { e.start, e.end = time.Time{}, time.Time{} }
+	}
+	for i, conn := range conns {
+		rep := conn.read(c, reqs[i])
+		if rep.body != "open\n" {
+			c.Fatalf("connection %d: status %d, body %q", i, rep.status, rep.body)
+		}
+		c.file(conn, reqs[i], rep)
+	}
+}
+
+// forked sends two requests on each of ten connections to a server whose
+// connections are served by processes that did not exist when it was selected.
+func forked(c *tcase, s *server) {
+	for i := range 10 {
+		conn := s.dial(c, "")
+		for j := range 2 {
+			if rep := c.exchange(conn, &request{target: fmt.Sprintf("/ok?conn=%d&i=%d", i, j)}); rep.status != 200 {
+				c.Errorf("status %d", rep.status)
+			}
+		}
+		conn.Close()
+	}
+}
+
+// portReuse replaces the server behind a port by another program, twice.
+func portReuse(c *tcase, port int) {
+	for i, start := range []func(*testing.T, string, int) *server{startGo, startPython("1.1", "thread"), startGo} {
+		s := start(c.T, fmt.Sprintf("generation %d", i), port)
+		conn := s.dial(c, "")
+		c.exchange(conn, &request{target: fmt.Sprintf("/ok?generation=%d", i)})
+		c.exchange(conn, &request{target: "/missing"})
+		conn.Close()
+		s.kill()
+	}
+}
+
+// clientPortReuse opens connections with one and the same pair of ports, so
+// that only the kernel's socket tells them apart.
+func clientPortReuse(c *tcase, s *server) {
+	var local *net.TCPAddr
+	for i := range 20 {
+		dialer := net.Dialer{}
+		if local != nil {
+			dialer.LocalAddr = local
+		}
+		conn, err := dialer.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
+		if err != nil {
+			c.Fatal(err)
+		}
+		local = conn.LocalAddr().(*net.TCPAddr)
+		raw := newRawConn(conn, s)
+		c.exchange(raw, &request{target: fmt.Sprintf("/size/%d?same=%d", 100+i, i)})
+		// A reset leaves no TIME_WAIT behind that would keep the port.
+		if err := conn.(*net.TCPConn).SetLinger(0); err != nil {
+			c.Fatal(err)
+		}
+		conn.Close()
+	}
+}
+
+// TestUnixSockets selects servers that listen on unix sockets by their
+// executables, and by pid.
+func TestUnixSockets(t *testing.T) {
+	dir := workDir(t)
+	web := copyProgram(t, binary("webserver"), dir)
+	nginxPath := copyProgram(t, "/usr/sbin/nginx", dir)
+	path := filepath.Join(dir, "gunicorn.sock")
+	guni := launch(t, "gunicorn", gunicorn(t, "unix:"+path))
+	waitListening(t, guni, "unix", path)
+
+	th := newTheme(t, agentOptions{args: []string{"--exe", dir + "/*", "--pid", family(t, guni, 2)}})
+	servers := []*server{{process: guni, name: "gunicorn", unix: path}}
+	start := func(name string, cmd *exec.Cmd, path string) {
+		p := launch(t, name, cmd)
+		waitListening(t, p, "unix", path)
+		servers = append(servers, &server{process: p, name: name, unix: path})
+	}
+	start("go", exec.Command(web, "unix:"+dir+"/go.sock"), dir+"/go.sock")
+	start("go abstract", exec.Command(web, "unix:@"+filepath.Base(dir)), "@"+filepath.Base(dir))
+	cmd := nginx(t, "unix:"+dir+"/nginx.sock")
+	cmd.Path = nginxPath
+	start("nginx", cmd, dir+"/nginx.sock")
+	for _, s := range servers {
+		for _, r := range []request{
+			{target: "/ok"}, {target: "/missing?x=1"}, {target: "/ok?root=" + strings.ReplaceAll(s.name, " ", ""), root: true},
+			{method: "HEAD", target: "/size/1000"}, {target: "/size/1048576"}, {target: "/empty"},
+		} {
+			th.send(t, s.name+" "+r.target, func(c *tcase) { c.exchange(s.dial(c, ""), &r) })
+		}
+		th.send(t, s.name+" keep-alive", func(c *tcase) { keepAlive(c, s) })
+	}
+	th.finish(t)
+}
+
+// family waits until p has n children and returns all their pids and its own,
+// as an argument of --pid.
+func family(t *testing.T, p *process, n int) string {
+	t.Helper()
+	var pids []string
+	poll(t, 10*time.Second, fmt.Sprintf("%s has %d children", p.name, n), func() bool {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", p.pid(), p.pid()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids = strings.Fields(string(data))
+		return len(pids) >= n
+	})
+	return strings.Join(append(pids, strconv.Itoa(p.pid())), ",")
+}
+
+// TestSelectByPid traces one of two equal servers.
+func TestSelectByPid(t *testing.T) {
+	block := newPorts(t)
+	chosen, other := startPython("1.1", "fork")(t, "chosen", block.take(t)), startPython("1.1", "fork")(t, "other", block.take(t))
+	th := newTheme(t, agentOptions{args: []string{"--pid", strconv.Itoa(chosen.pid())}})
+	th.send(t, "chosen", func(c *tcase) { forked(c, chosen) })
+	for range 10 {
+		conn := other.dial(t, "")
+		conn.write(t, &request{target: "/ok?other"})
+		conn.read(t, &request{method: "GET"})
+	}
+	th.finish(t)
+}
