@@ -302,6 +302,11 @@ func TestHeadSyntax(t *testing.T) {
 			want:  []string{`head GET "/" 1.1 size=35 [A:b c] [B:d] at=35`, "end framed body=0 at=35"},
 		},
 		{
+			name: "RFC 9112 4: white space before the status code", kind: Response,
+			steps: []step{feed("HTTP/1.1 \t 204 x\r\n\r\n")},
+			want:  []string{"head 204 1.1 size=20 at=20", "end framed body=0 at=20"},
+		},
+		{
 			name: "RFC 9112 4: reasons", kind: Response, method: MethodHead,
 			steps: []step{feed("HTTP/1.1 200\r\n\r\nHTTP/1.1 599 \r\n\r\nHTTP/1.0 404 Nicht gef\xfcnden\r\n\r\n")},
 			want: []string{"head 200 1.1 size=16 at=16", "end framed body=0 at=16",
@@ -323,7 +328,7 @@ func TestNoStartLine(t *testing.T) {
 		{Request, "HTTP/1.1 200 OK\r\n"}, {Request, strings.Repeat("M", 65) + " / HTTP/1.1\r\n"},
 		{Request, "\x16\x03\x01\x02\x00"}, {Request, "SSH-2.0-x\r\n"}, {Request, "*1\r\n$4\r\nPING\r\n"},
 		{Response, "HTTP/1.1 20 OK\r\n"}, {Response, "HTTP/1.1 2000\r\n"}, {Response, "HTTP/1.1 099 x\r\n"},
-		{Response, "HTTP/2 200\r\n"}, {Response, "HTTP/1.1  200 OK\r\n"}, {Response, "ICY 200 OK\r\n"},
+		{Response, "HTTP/2 200\r\n"}, {Response, "HTTP/1.1  20\r\n"}, {Response, "ICY 200 OK\r\n"},
 		{Response, "GET / HTTP/1.1\r\n"}, {Response, "HTTP/1.x 200 OK\r\n"},
 	} {
 		t.Run(c.text, func(t *testing.T) {

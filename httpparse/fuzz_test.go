@@ -110,7 +110,7 @@ func (v *invariants) Head(h *Head) Method {
 	if v.open || v.closed {
 		v.t.Fatalf("head while open=%v closed=%v", v.open, v.closed)
 	}
-	if h.Kind != v.kind || h.Major != 1 || h.Size < 14 || len(h.Fields) > DefaultFields {
+	if h.Kind != v.kind || h.Major != 1 || h.Size < 13 || len(h.Fields) > DefaultFields {
 		v.t.Fatalf("impossible head %+v", h)
 	}
 	if h.Kind == Response && (h.Status < 100 || h.Status > 999) {
@@ -275,7 +275,7 @@ func compareRequest(t *testing.T, c *first, text []byte) {
 	src := bytes.NewReader(text)
 	br := bufio.NewReader(src)
 	req, err := http.ReadRequest(br)
-	if err != nil || req.ProtoMajor != 1 || req.Method == "PRI" {
+	if err != nil || req.ProtoMajor != 1 || req.Method == "PRI" || len(req.Method) > maxMethod {
 		return
 	}
 	fields, ok := fieldCount(req.Header)

@@ -43,17 +43,22 @@ func parseRequestLine(line []byte, h *Head) bool {
 }
 
 // parseStatusLine reads HTTP-version SP status-code SP [reason] (RFC 9112
-// section 4). The SP after the code may be missing, as some servers leave it
-// out, and the reason is not looked at, as recipients must not depend on it.
+// section 4). More white space before the code is let pass, the SP after it may
+// be missing, as some servers leave it out, and the reason is not looked at, as
+// recipients must not depend on it.
 func parseStatusLine(line []byte, h *Head) bool {
-	const code = len(versionPrefix) + 2 // where the status code stands
-	if len(line) < code+3 || line[code-1] != ' ' || !parseVersion(line[:code-1], h) {
+	const v = len(versionPrefix) + 1 // the length of HTTP/1.x
+	if len(line) < v+4 || line[v] != ' ' || !parseVersion(line[:v], h) {
 		return false
 	}
-	if len(line) > code+3 && line[code+3] != ' ' {
+	code := line[v+1:]
+	for len(code) > 3 && isBlank(code[0]) {
+		code = code[1:]
+	}
+	if len(code) > 3 && code[3] != ' ' {
 		return false
 	}
-	a, b, c := line[code], line[code+1], line[code+2]
+	a, b, c := code[0], code[1], code[2]
 	if a < '1' || a > '9' || !isDigit(b) || !isDigit(c) {
 		return false
 	}
