@@ -90,7 +90,7 @@ func serviceOf(cgroupPath string) string {
 	parts := components(cgroupPath)
 	c := containerOf(cgroupPath)
 	for i, name := range slices.Backward(parts) {
-		if !strings.HasSuffix(name, ".service") || strings.HasPrefix(name, "user@") {
+		if !isUnit(name) || !strings.HasSuffix(name, ".service") || strings.HasPrefix(name, "user@") {
 			continue
 		}
 		if c.id == "" || i > c.index || c.payload {

@@ -3,6 +3,7 @@
 package discovery
 
 import (
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -273,21 +274,15 @@ func (c *churn) run(steps int) {
 	c.quiet()
 }
 
+// churnSeeds makes a longer search: go test -run TestChurn -churn.seeds 200
+var churnSeeds = flag.Uint64("churn.seeds", 3, "random histories for each set of rules")
+
 func TestChurn(t *testing.T) {
 	for name, rules := range churnRuleSets() {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(3) {
+			for seed := range *churnSeeds {
 				newChurn(t, rules, seed).run(100)
 			}
 		})
 	}
-}
-
-func FuzzChurn(f *testing.F) {
-	sets := churnRuleSets()
-	names := slices.Sorted(maps.Keys(sets))
-	f.Add(uint64(1), uint8(2))
-	f.Fuzz(func(t *testing.T, seed uint64, set uint8) {
-		newChurn(t, sets[names[int(set)%len(names)]], seed).run(100)
-	})
 }

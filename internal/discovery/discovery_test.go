@@ -181,7 +181,7 @@ func TestRescanRepairsLostEvents(t *testing.T) {
 	w.put(proc{pid: 13, exe: "/bin/a", state: "Z", stack: 13, start: 13})        // zombie
 	w.put(proc{pid: 15, exe: "/bin/a", stack: 15, start: 15})                    // exec of a new process
 	w.put(proc{pid: 16, exe: "/bin/b", stack: 16, ports: []uint16{8080, 55555}}) // exec and listen
-	for _, tgid := range []uint32{10, 11, 12} { // what the kernel did
+	for _, tgid := range []uint32{10, 11, 12} {                                  // what the kernel did
 		delete(k.entries, tgid)
 	}
 	if _, err := d.Rescan(); err != nil {
