@@ -67,7 +67,8 @@ type HTTP struct {
 	// Bytes of each response head that are copied out of the kernel.
 	ResponseHeadBytes int `yaml:"response_head_bytes" check:"min=128 max=16384"`
 	// Query parameters whose values are replaced by `REDACTED` in `url.query`,
-	// in addition to the built-in names of known secrets. Case does not matter.
+	// in addition to the built-in names of known secrets. Only letters and
+	// digits count: `api_key`, `API-Key` and `apiKey` are one name.
 	RedactQuery []string `yaml:"redact_query"`
 	// Header fields of one head that are looked at; the rest is skipped.
 	MaxFields int `yaml:"max_fields" check:"min=16 max=1024"`
@@ -145,8 +146,10 @@ type TLS struct {
 // Propagation says how a trace is recognised in request headers.
 type Propagation struct {
 	// Trace-context formats that are looked for, strongest first: when several
-	// disagree the first is the parent and the others become span links.
-	Formats []string `yaml:"formats" check:"oneof=w3c|b3|b3multi|jaeger|datadog|ottrace|xray|grpc unique"`
+	// disagree the first is the parent and the others become span links. `gcp`
+	// (`x-cloud-trace-context`) is not among the defaults, because load
+	// balancers add it to requests that nothing traces.
+	Formats []string `yaml:"formats" check:"oneof=w3c|b3|b3multi|jaeger|datadog|ottrace|lightstep|xray|grpc|gcp unique"`
 	// Headers that a service passes on unchanged and that therefore may join
 	// an outgoing request to the incoming one.
 	CorrelationHeaders []string `yaml:"correlation_headers" check:"token unique"`

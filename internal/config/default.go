@@ -2,7 +2,11 @@
 
 package config
 
-import "time"
+import (
+	"time"
+
+	"github.com/tracer-agent/tracer-agent/internal/tracecontext"
+)
 
 // Default returns the configuration that holds when nothing is said. It is
 // valid and selects nothing. The result shares no memory with another call's.
@@ -21,7 +25,7 @@ func Default() Config {
 			ShutdownTimeout: 5 * time.Second,
 		},
 		Propagation: Propagation{
-			Formats:            []string{"w3c", "b3", "b3multi", "jaeger", "datadog", "ottrace", "xray", "grpc"},
+			Formats:            defaultFormats(),
 			CorrelationHeaders: []string{"x-request-id"},
 		},
 		Kernel: Kernel{
@@ -34,4 +38,12 @@ func Default() Config {
 		Limits: Limits{IdleConnection: 10 * time.Minute, IdleExchange: 5 * time.Minute},
 		Log:    Log{Level: "info", Format: "text"},
 	}
+}
+
+func defaultFormats() []string {
+	var names []string
+	for _, f := range tracecontext.DefaultOrder() {
+		names = append(names, f.String())
+	}
+	return names
 }

@@ -95,7 +95,7 @@ func TestEverythingIsRead(t *testing.T) {
 				Enabled: true,
 			},
 		},
-		Propagation: Propagation{Formats: []string{"b3multi", "w3c"}, CorrelationHeaders: []string{}},
+		Propagation: Propagation{Formats: []string{"b3multi", "w3c", "gcp"}, CorrelationHeaders: []string{}},
 		Kernel:      Kernel{Backend: "fentry", RingBytes: 8 << 20, MaxProcesses: 100, MaxConnections: 1000, BatchInterval: time.Millisecond},
 		Limits:      Limits{IdleConnection: 90 * time.Minute, IdleExchange: time.Second},
 		Metrics:     Metrics{Listen: "[::1]:0"},

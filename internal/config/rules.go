@@ -3,6 +3,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -11,6 +12,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/tracer-agent/tracer-agent/internal/redact"
+	"github.com/tracer-agent/tracer-agent/internal/route"
 )
 
 // secretHeaders carry credentials: they are captured only with an explicit
@@ -23,11 +27,7 @@ func (r *report) selectors(c Config) {
 	for i, entry := range c.Instrument {
 		path := fmt.Sprintf("instrument[%d]", i)
 		r.selector(path, entry.Selector)
-		for j, route := range entry.Routes {
-			if problem := routeProblem(route); problem != "" {
-				r.add(fmt.Sprintf("%s.routes[%d]", path, j), "%q is not a route: %s", route, problem)
-			}
-		}
+		r.routes(path+".routes", entry.Routes)
 	}
 	for i, entry := range c.Exclude {
 		r.selector(fmt.Sprintf("exclude[%d]", i), entry)
@@ -50,23 +50,18 @@ func (r *report) selector(path string, s Selector) {
 	}
 }
 
-// routeProblem says what keeps route from being a pattern such as
-// /users/{id}/orders, "" for nothing.
-func routeProblem(route string) string {
-	if !strings.HasPrefix(route, "/") {
-		return "it has to begin with /"
+func (r *report) routes(path string, routes []string) {
+	_, err := route.Compile(routes)
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return
 	}
-	if strings.ContainsAny(route, "?# \t") {
-		return "it is compared with the path only"
-	}
-	for segment := range strings.SplitSeq(route, "/") {
-		inner := strings.TrimSuffix(strings.TrimPrefix(segment, "{"), "}")
-		whole := len(segment) == len(inner)+2
-		if strings.ContainsAny(inner, "{}") || (!whole && inner != segment) || (whole && inner == "") {
-			return "braces enclose a whole segment, as in /users/{id}"
+	for _, err := range joined.Unwrap() {
+		var bad *route.Error
+		if errors.As(err, &bad) {
+			r.add(fmt.Sprintf("%s[%d]", path, bad.Index), "%q is not a route such as /users/{id}: at byte %d: %s", bad.Pattern, bad.Offset, bad.Reason)
 		}
 	}
-	return ""
 }
 
 func (r *report) headers(h HTTP) {
@@ -94,8 +89,8 @@ func (r *report) headers(h HTTP) {
 		}
 	}
 	for i, name := range h.RedactQuery {
-		if name == "" || strings.ContainsAny(name, "&=#") {
-			r.add(fmt.Sprintf("http.redact_query[%d]", i), "%q is not the name of a query parameter", name)
+		if _, err := redact.NewNames([]string{name}); err != nil {
+			r.add(fmt.Sprintf("http.redact_query[%d]", i), "%q is not a name that can be recognised: it needs 1 to 64 letters and digits", name)
 		}
 	}
 }
@@ -143,6 +138,12 @@ func (r *report) endpoint(o OTLP) {
 		r.add(path, "credentials belong in export.otlp.headers, not in the URL")
 	case scheme == "https" && o.TLS.Insecure:
 		r.add("export.otlp.tls.insecure", "contradicts the https endpoint")
+	}
+}
+
+func (r *report) propagation(p Propagation) {
+	if len(p.Formats) == 0 {
+		r.add("propagation.formats", "at least one format has to be named")
 	}
 }
 

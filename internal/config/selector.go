@@ -8,9 +8,11 @@ type Instrument struct {
 	// OTEL_SERVICE_NAME, its Kubernetes or systemd name, or its executable.
 	Name     string `yaml:"name"`
 	Selector `yaml:",inline"`
-	// Path patterns for `http.route`, such as `/users/{id}`: a segment in
-	// braces stands for any one segment, everything else is taken literally.
-	// The first that matches wins. Without a match a span has no route.
+	// Path patterns for `http.route`, such as `/users/{id}` or
+	// `/files/{path...}`: a segment in braces stands for any one segment, with
+	// dots and at the end for all that is left; everything else is taken
+	// literally. Of several that match the more literal one wins, whatever
+	// their order. Without a match a span has no route.
 	Routes []string `yaml:"routes"`
 }
 
@@ -20,10 +22,10 @@ type Instrument struct {
 type Selector struct {
 	// TCP ports that the process listens on: `8080`, `"9000-9010"`.
 	Ports Ports `yaml:"ports"`
-	// Path of the executable, as a glob.
+	// Path of the executable, as a glob. For a process in a container it is the
+	// path inside.
 	Exe []string `yaml:"exe" check:"glob"`
-	// Whole command line, arguments joined by single spaces, as a text
-	// pattern.
+	// The command line, arguments joined by single spaces, as a text pattern.
 	Cmdline []string `yaml:"cmdline" check:"pattern"`
 	// Process ids, as the agent sees them. Children are covered until they
 	// execute another program.

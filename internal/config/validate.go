@@ -23,6 +23,7 @@ func (c Config) problems() Problems {
 	r.selectors(c)
 	r.headers(c.HTTP)
 	r.export(c.Export)
+	r.propagation(c.Propagation)
 	r.kernel(c.Kernel)
 	r.listen(c.Metrics)
 	return Problems(r)
