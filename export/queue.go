@@ -14,6 +14,7 @@ import (
 // QueueConfig bounds a [Queue]. A zero field takes its default.
 type QueueConfig struct {
 	Spans      int           // spans that may wait, besides the one batch being sent; 65536
+	Bytes      int           // memory that waiting spans may take, estimated; whichever of Spans and Bytes is reached first counts; 64 MiB
 	BatchSpans int           // spans of one batch; 512, at most Spans
 	BatchBytes int           // approximate encoded bytes of one batch, below the 4 MiB that gRPC servers accept by default; 2 MiB
 	BatchDelay time.Duration // the longest a span waits for its batch to fill; 200 ms
@@ -26,6 +27,7 @@ type QueueConfig struct {
 
 func (c QueueConfig) withDefaults() QueueConfig {
 	c.Spans = orDefault(c.Spans, 65536)
+	c.Bytes = orDefault(c.Bytes, 64<<20)
 	c.BatchSpans = min(orDefault(c.BatchSpans, 512), c.Spans)
 	c.BatchBytes = orDefault(c.BatchBytes, 2<<20)
 	c.BatchDelay = orDefault(c.BatchDelay, 200*time.Millisecond)
@@ -72,7 +74,7 @@ func NewQueue(exp Exporter, cfg QueueConfig, log *slog.Logger) *Queue {
 	q := &Queue{
 		exp: exp, cfg: cfg, log: log, cancel: cancel,
 		wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
-		ring: ring{limit: cfg.Spans},
+		ring: ring{limit: cfg.Spans, byteLimit: cfg.Bytes},
 	}
 	go newSender(q).run(ctx)
 	return q
@@ -83,6 +85,7 @@ func NewQueue(exp Exporter, cfg QueueConfig, log *slog.Logger) *Queue {
 // Close; a full queue makes room by dropping its oldest waiting batch. Safe
 // for concurrent use.
 func (q *Queue) Offer(s *Span) bool {
+	s.size = approxSize(s)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.stats.Offered++
@@ -91,7 +94,7 @@ func (q *Queue) Offer(s *Span) bool {
 		PutSpan(s)
 		return false
 	}
-	if q.ring.full() {
+	for !q.ring.fits(s) {
 		q.dropOldest(q.cfg.BatchSpans, DropQueueFull)
 	}
 	q.ring.push(s)

@@ -2,19 +2,29 @@
 
 package export
 
-// ring is a first-in first-out buffer of a fixed capacity. Its memory grows
-// with use up to that capacity.
+// spanMemory is what a span takes in memory besides its text: the struct and
+// room for its attributes.
+const spanMemory = 1200
+
+// ring is a first-in first-out buffer, bounded by the number of spans and by
+// their approximate memory. It grows with use.
 type ring struct {
-	buf   []*Span
-	head  int // index of the oldest
-	n     int
-	limit int
+	buf       []*Span
+	head      int // index of the oldest
+	n         int
+	limit     int
+	bytes     int
+	byteLimit int
 }
 
-func (r *ring) full() bool { return r.n == r.limit }
+// fits says if there is room for s. A single span always fits.
+func (r *ring) fits(s *Span) bool {
+	return r.n == 0 || r.n < r.limit && r.bytes+s.size+spanMemory <= r.byteLimit
+}
 
-// push appends s; the ring must not be full.
+// push appends s, which must fit.
 func (r *ring) push(s *Span) {
+	r.bytes += s.size + spanMemory
 	if r.n == len(r.buf) {
 		r.grow()
 	}
@@ -37,6 +47,7 @@ func (r *ring) grow() {
 func (r *ring) take(dst []*Span, limit int) []*Span {
 	for range min(limit, r.n) {
 		dst = append(dst, r.buf[r.head])
+		r.bytes -= r.buf[r.head].size + spanMemory
 		r.buf[r.head] = nil
 		r.head++
 		if r.head == len(r.buf) {

@@ -143,20 +143,28 @@ func (d *sender) conclude(batch []*Span, err error) {
 // settle counts batch, of which taken spans arrived and the rest is lost to
 // why, and recycles its spans.
 func (d *sender) settle(batch []*Span, taken int, why DropReason) {
+	if !d.count(len(batch), taken, why) {
+		return
+	}
+	for _, s := range batch { // not under the lock: producers need it
+		PutSpan(s)
+	}
+}
+
+// count returns false if Close has counted the batch as lost already.
+func (d *sender) count(size, taken int, why DropReason) bool {
 	d.q.mu.Lock()
 	defer d.q.mu.Unlock()
 	if d.q.abandoned {
-		return
+		return false
 	}
-	d.q.inFlight -= len(batch)
+	d.q.inFlight -= size
 	d.q.stats.Exported += uint64(taken)
-	d.q.stats.Dropped[why] += uint64(len(batch) - taken)
+	d.q.stats.Dropped[why] += uint64(size - taken)
 	if taken > 0 {
 		d.q.stats.Batches++
 	}
-	for _, s := range batch {
-		PutSpan(s)
-	}
+	return true
 }
 
 // prefix returns how many of spans, at least one, are encoded in about limit
@@ -164,21 +172,11 @@ func (d *sender) settle(batch []*Span, taken int, why DropReason) {
 func prefix(spans []*Span, limit int) int {
 	size := 0
 	for i, s := range spans {
-		if size += approxSize(s); size > limit && i > 0 {
+		if size += s.size; size > limit && i > 0 {
 			return i
 		}
 	}
 	return len(spans)
-}
-
-// approxSize estimates the encoded size of s in bytes.
-func approxSize(s *Span) int {
-	const fixed, perAttr = 80, 16
-	size := fixed + len(s.Name) + len(s.TraceState) + len(s.StatusMsg) + perAttr*len(s.Attrs)
-	for i := range s.Attrs {
-		size += len(s.Attrs[i].Key) + len(s.Attrs[i].Value.AsString())
-	}
-	return size + fixed*len(s.Links)
 }
 
 // sleep waits for wait and says if ctx was not cancelled before.

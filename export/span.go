@@ -54,4 +54,16 @@ type Span struct {
 	// Resource describes the process that the span belongs to. Spans with the
 	// same pointer are batched into one ResourceSpans.
 	Resource *resource.Resource
+
+	size int // approximate encoded bytes, set by Queue.Offer
+}
+
+// approxSize estimates the encoded size of s in bytes.
+func approxSize(s *Span) int {
+	const fixed, perAttr = 80, 16
+	size := fixed + len(s.Name) + len(s.TraceState) + len(s.StatusMsg) + perAttr*len(s.Attrs)
+	for i := range s.Attrs {
+		size += len(s.Attrs[i].Key) + len(s.Attrs[i].Value.AsString())
+	}
+	return size + fixed*len(s.Links)
 }

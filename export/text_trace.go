@@ -48,12 +48,12 @@ func newTextSpan(s *Span) textSpan {
 	}
 	t.target = target(s)
 	if v, ok := find(s, semconv.HTTPResponseStatusCodeKey); ok {
-		t.status = v.Emit()
+		t.status = v.String()
 	}
 	if s.Status == StatusError {
 		t.err = "error"
 		if v, ok := find(s, semconv.ErrorTypeKey); ok {
-			t.err = v.Emit()
+			t.err = v.String()
 		}
 	}
 	return t
@@ -74,7 +74,7 @@ func target(s *Span) string {
 	}
 	host, _ := find(s, semconv.ServerAddressKey)
 	if port, ok := find(s, semconv.ServerPortKey); ok {
-		return net.JoinHostPort(host.AsString(), port.Emit()) + text
+		return net.JoinHostPort(host.AsString(), port.String()) + text
 	}
 	return host.AsString() + text
 }
