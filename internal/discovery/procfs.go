@@ -63,22 +63,22 @@ func (f *procFS) pids() ([]uint32, error) {
 	return pids, nil
 }
 
-// errNoProcess means that there is no user program behind a pid: it has
+// ErrNoProcess means that there is no user program behind a pid: it has
 // exited, is a zombie, or is a kernel thread.
-var errNoProcess = errors.New("no running user process")
+var ErrNoProcess = errors.New("no running user process")
 
-// open reads a process's stat. The error is errNoProcess if it has none worth judging.
+// open reads a process's stat. The error is ErrNoProcess if it has none worth judging.
 func (f *procFS) open(pid uint32) (*process, error) {
 	data, err := readFile(f.path(pid, "stat"), maxStatus)
 	if err != nil {
-		return nil, fmt.Errorf("pid %d: %w", pid, errNoProcess)
+		return nil, fmt.Errorf("pid %d: %w", pid, ErrNoProcess)
 	}
 	st, err := parseStat(data)
 	if err != nil {
 		return nil, fmt.Errorf("pid %d: %w", pid, err)
 	}
 	if st.dead() || st.kernelThread() {
-		return nil, fmt.Errorf("pid %d: %w", pid, errNoProcess)
+		return nil, fmt.Errorf("pid %d: %w", pid, ErrNoProcess)
 	}
 	return &process{fs: f, pid: pid, stat: st}, nil
 }
