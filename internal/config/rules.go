@@ -59,7 +59,7 @@ func (r *report) routes(path string, routes []string) {
 	for _, err := range joined.Unwrap() {
 		var bad *route.Error
 		if errors.As(err, &bad) {
-			r.add(fmt.Sprintf("%s[%d]", path, bad.Index), "%q is not a route such as /users/{id}: at byte %d: %s", bad.Pattern, bad.Offset, bad.Reason)
+			r.add(fmt.Sprintf("%s[%d]", path, bad.Index), "%q, byte %d: %s", bad.Pattern, bad.Offset, bad.Reason)
 		}
 	}
 }
