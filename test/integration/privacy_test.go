@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package integration
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+)
+
+// canaries are strings that only the traffic of unselected processes carries,
+// by how they could leak. witness is one that selected traffic carries, to
+// prove that the search finds what is there.
+type canaries struct {
+	mu      sync.Mutex
+	byRoute map[string]string
+	witness string
+}
+
+func newCanaries() *canaries {
+	return &canaries{byRoute: map[string]string{}, witness: "witness" + newID(12)}
+}
+
+// route returns the canary of a route of leaking, made at its first use.
+func (k *canaries) route(name string) string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.byRoute[name] == "" {
+		k.byRoute[name] = "canary" + newID(12)
+	}
+	return k.byRoute[name]
+}
+
+// canaryRequest carries canary wherever a request can.
+func canaryRequest(canary string) *request {
+	return &request{method: http.MethodPost, target: "/echo?q=" + canary, body: strings.Repeat(canary+" ", 50),
+		fields: []string{"X-Secret: " + canary, "Cookie: id=" + canary}}
+}
+
+// TestUnselectedNeverSeen proves that no byte of an unselected process reaches
+// user space, while selected and unselected processes start and end: not in
+// spans, not on standard output or error, not in the raw records that came out
+// of the kernel, not in the agent's memory.
+func TestUnselectedNeverSeen(t *testing.T) {
+	p := newPrivacy(t)
+	churn := map[string]func(*testing.T, string){
+		"unselected server":             p.unselectedServer,
+		"new unselected servers":        p.unselectedChurn,
+		"unselected unix socket":        p.unselectedUnix,
+		"source port in selected range": p.selectedSourcePort,
+		"excluded server":               p.excludedServer,
+		"program run by selected one":   p.spawned,
+		"unselected client program":     p.unselectedCurl,
+		"selected servers":              p.selectedChurn,
+	}
+	t.Run("churn", func(t *testing.T) {
+		for name, f := range churn {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				f(t, p.canaries.route(name))
+			})
+		}
+	})
+	p.verify(t)
+}
+
+type privacy struct {
+	*theme
+	canaries *canaries
+	dir      string // of executables; dir/excluded is excluded
+	selected *ports
+	outside  *ports
+	dump     string // file of raw records
+	sent     atomic.Int64
+	spawner  *server
+	excluded *server
+}
+
+// rounds of every churn loop.
+const rounds = 12
+
+func newPrivacy(t *testing.T) *privacy {
+	t.Helper()
+	dir := workDir(t)
+	p := &privacy{canaries: newCanaries(), dir: dir, selected: newPorts(t), outside: newPorts(t), dump: filepath.Join(dir, "records")}
+	mkdir(t, filepath.Join(dir, "excluded"))
+	bin := copyProgram(t, binary("webserver"), filepath.Join(dir, "excluded"))
+	args := []string{"--port", p.selected.selector(), "--exclude-exe", dir + "/excluded/*", "--stdout", "json"}
+	if canDump(p.dump) {
+		args = append(args, "--debug-dump", p.dump)
+	} else if !trafficOnly() {
+		t.Error("the agent has no --debug-dump FILE, so raw records cannot be searched")
+	}
+	p.theme = newTheme(t, agentOptions{args: args})
+	port := p.selected.take(t)
+	p.excluded = run(t, "excluded", port, exec.Command(bin, fmt.Sprintf("127.0.0.1:%d", port)))
+	p.spawner = startPython("1.1", "thread")(t, "spawner", p.selected.take(t))
+	return p
+}
+
+// canDump says whether the agent knows the flag, which its help does not show.
+func canDump(file string) bool {
+	return !trafficOnly() && exec.Command(binary("tracer-agent"), "run", "--debug-dump", file, "--help").Run() == nil
+}
+
+// visit sends a canary to s and requires it back, so that it did flow.
+func (p *privacy) visit(t *testing.T, conn *rawConn, canary string) {
+	r := canaryRequest(canary)
+	if _, err := io.WriteString(conn, r.head(conn.host)+r.payload()); err != nil {
+		t.Errorf("%s: %v", conn.server.name, err)
+		return
+	}
+	resp, err := http.ReadResponse(conn.in, nil)
+	if err != nil {
+		t.Errorf("%s: %v", conn.server.name, err)
+		return
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || string(body) != r.body {
+		t.Errorf("%s: the canary did not come back: %q, %v", conn.server.name, body, err)
+		return
+	}
+	p.sent.Add(1)
+}
+
+func (p *privacy) unselectedServer(t *testing.T, canary string) {
+	s := startGo(t, "unselected", p.outside.take(t))
+	kept := s.dial(t, "")
+	for range rounds * 10 {
+		p.visit(t, kept, canary)
+		conn := s.dial(t, "")
+		p.visit(t, conn, canary)
+		conn.Close()
+	}
+}
+
+func (p *privacy) unselectedChurn(t *testing.T, canary string) {
+	for range rounds {
+		s := startGo(t, "unselected", p.outside.take(t))
+		for range 3 {
+			p.visit(t, s.dial(t, ""), canary)
+		}
+		s.kill()
+	}
+}
+
+func (p *privacy) unselectedUnix(t *testing.T, canary string) {
+	path := filepath.Join(p.dir, "unselected.sock")
+	proc := launch(t, "unselected unix", exec.Command(binary("webserver"), "unix:"+path))
+	waitListening(t, proc, "unix", path)
+	s := &server{process: proc, name: "unselected unix", unix: path}
+	for range rounds {
+		p.visit(t, s.dial(t, ""), canary)
+	}
+}
+
+// selectedSourcePort connects from a port of the selected range: only listening
+// on one selects.
+func (p *privacy) selectedSourcePort(t *testing.T, canary string) {
+	s := startGo(t, "unselected", p.outside.take(t))
+	for range 3 {
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: p.selected.take(t)}}
+		conn, err := dialer.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
+		if err != nil {
+			t.Errorf("dial from a selected port: %v", err)
+			return
+		}
+		p.visit(t, newRawConn(conn, s), canary)
+		conn.Close()
+	}
+}
+
+// excludedServer listens on a selected port, but exclusion wins.
+func (p *privacy) excludedServer(t *testing.T, canary string) {
+	kept := p.excluded.dial(t, "")
+	for range rounds {
+		p.visit(t, kept, canary)
+		p.visit(t, p.excluded.dial(t, ""), canary)
+	}
+}
+
+// spawned makes a selected process run another program, which inherits
+// selection at fork and loses it at exec.
+func (p *privacy) spawned(t *testing.T, canary string) {
+	s := startGo(t, "unselected", p.outside.take(t))
+	config := filepath.Join(p.dir, "curlrc")
+	text := fmt.Sprintf("url = \"http://127.0.0.1:%d/echo?%s\"\ndata = \"%s\"\nheader = \"X-Secret: %s\"\n", s.port, canary, strings.Repeat(canary, 20), canary)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Errorf("write %s: %v", config, err)
+		return
+	}
+	want := fmt.Sprintf("%d\n", 20*len(canary))
+	for i := range rounds {
+		c := &tcase{T: t, theme: p.theme, label: "spawner"}
+		rep := c.exchange(p.spawner.dial(t, ""), &request{target: fmt.Sprintf("/spawn?%s?%d", config, i)})
+		if rep.body != want {
+			t.Errorf("the spawned curl received %q bytes, want %q", rep.body, want)
+			return
+		}
+		p.sent.Add(1)
+	}
+}
+
+func (p *privacy) unselectedCurl(t *testing.T, canary string) {
+	s := startGo(t, "unselected", p.outside.take(t))
+	config := filepath.Join(p.dir, "curlrc-unselected")
+	text := fmt.Sprintf("url = \"http://127.0.0.1:%d/echo?%s\"\ndata = \"%s\"\n", s.port, canary, canary)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Errorf("write %s: %v", config, err)
+		return
+	}
+	for range rounds {
+		out, err := exec.Command("/usr/bin/curl", "-s", "-K", config).Output()
+		if err != nil || string(out) != canary {
+			t.Errorf("curl: %q, %v", out, err)
+			return
+		}
+		p.sent.Add(1)
+	}
+}
+
+// selectedChurn starts and ends selected servers all the while; each must be
+// traced from its first request.
+func (p *privacy) selectedChurn(t *testing.T, _ string) {
+	for i := range rounds {
+		s := startGo(t, "selected", p.selected.take(t))
+		c := &tcase{T: t, theme: p.theme, label: "selected churn"}
+		c.exchange(s.dial(t, ""), &request{target: fmt.Sprintf("/ok?%s=%d", p.canaries.witness, i)})
+		c.exchange(s.dial(t, ""), &request{target: fmt.Sprintf("/missing?%s=%d", p.canaries.witness, i)})
+		s.kill()
+	}
+}
+
+// verify searches every place that data could have reached.
+func (p *privacy) verify(t *testing.T) {
+	t.Helper()
+	if p.sent.Load() < 300 {
+		t.Errorf("only %d canaries flew", p.sent.Load())
+	}
+	if trafficOnly() {
+		p.finish(t)
+		return
+	}
+	_, _ = p.agent.sink.WaitFor(3*rounds, time.Now().Add(5*time.Second))
+	memory := p.agent.memory(t)
+	p.finish(t)
+	places := map[string][]byte{
+		"agent's memory":  memory,
+		"standard output": []byte(p.agent.stdout()),
+		"standard error":  []byte(p.agent.out.String()),
+		"exported spans":  []byte(renderSpans(p.agent.sink.Spans())),
+	}
+	if data, err := os.ReadFile(p.dump); err == nil {
+		places["raw records"] = data
+	} else if !errors.Is(err, os.ErrNotExist) || canDump(p.dump) {
+		t.Errorf("read the dump of raw records: %v", err)
+	}
+	for place, data := range places {
+		p.search(t, place, data)
+	}
+}
+
+func (p *privacy) search(t *testing.T, place string, data []byte) {
+	t.Helper()
+	if place != "standard error" && place != "agent's memory" && !bytes.Contains(data, []byte(p.canaries.witness)) {
+		t.Errorf("%s (%d bytes): selected traffic is not there, so the search proves nothing", place, len(data))
+	}
+	for route, canary := range p.canaries.byRoute {
+		if at := bytes.Index(data, []byte(canary)); at >= 0 {
+			t.Errorf("%s holds bytes of an unselected process (%s): %q", place, route, data[max(0, at-100):min(len(data), at+100)])
+		}
+	}
+}
+
+func renderSpans(spans []otlptest.Span) string {
+	var b strings.Builder
+	for i := range spans {
+		fmt.Fprintln(&b, spans[i].String(), spans[i].Resource, spans[i].TraceState, spans[i].StatusMsg)
+	}
+	return b.String()
+}
+
+// memory returns all of the agent's readable memory that is not a file's, the
+// mapped ring buffer included.
+func (a *agent) memory(t *testing.T) []byte {
+	t.Helper()
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", a.pid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", a.pid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mem.Close()
+	var all []byte
+	for line := range strings.Lines(string(maps)) {
+		var from, to uint64
+		var perms, offset, dev, inode, path string
+		fmt.Sscanf(line, "%x-%x %s %s %s %s %s", &from, &to, &perms, &offset, &dev, &inode, &path)
+		if !strings.HasPrefix(perms, "r") || strings.HasPrefix(path, "/") || path == "[vvar]" || path == "[vsyscall]" {
+			continue
+		}
+		part := make([]byte, to-from)
+		n, _ := mem.ReadAt(part, int64(from)) // pages that cannot be read hold nothing of ours
+		all = append(all, part[:n]...)
+	}
+	if len(all) == 0 {
+		t.Error("none of the agent's memory could be read")
+	}
+	return all
+}
