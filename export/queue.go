@@ -19,7 +19,7 @@ type QueueConfig struct {
 	BatchBytes int           // approximate encoded bytes of one batch, below the 4 MiB that gRPC servers accept by default; 2 MiB
 	BatchDelay time.Duration // the longest a span waits for its batch to fill; 200 ms
 
-	ExportTimeout   time.Duration // limit of one attempt; 30 s
+	ExportTimeout   time.Duration // limit of one attempt, for exporters without a limit of their own; 5 min
 	RetryInitial    time.Duration // first back-off, doubled by each failure, with jitter; 500 ms
 	RetryMax        time.Duration // longest back-off; 5 s
 	MaxRetryElapsed time.Duration // a batch that failed for this long is dropped; 5 min
@@ -31,7 +31,7 @@ func (c QueueConfig) withDefaults() QueueConfig {
 	c.BatchSpans = min(orDefault(c.BatchSpans, 512), c.Spans)
 	c.BatchBytes = orDefault(c.BatchBytes, 2<<20)
 	c.BatchDelay = orDefault(c.BatchDelay, 200*time.Millisecond)
-	c.ExportTimeout = orDefault(c.ExportTimeout, 30*time.Second)
+	c.ExportTimeout = orDefault(c.ExportTimeout, 5*time.Minute)
 	c.RetryInitial = orDefault(c.RetryInitial, 500*time.Millisecond)
 	c.RetryMax = max(orDefault(c.RetryMax, 5*time.Second), c.RetryInitial)
 	c.MaxRetryElapsed = orDefault(c.MaxRetryElapsed, 5*time.Minute)
