@@ -322,7 +322,7 @@ func TestNoStartLine(t *testing.T) {
 		text string
 	}{
 		{Request, "GET /\r\n"}, {Request, "GET / HTTP/1.1x\r\n"}, {Request, "GET / http/1.1\r\n"},
-		{Request, "GET   HTTP/1.1\r\n"}, {Request, "GET HTTP/1.1\r\n"},
+		{Request, "GET   HTTP/1.1\r\n"}, {Request, "GET HTTP/1.1\r\n"}, {Request, "so that x}GET / HTTP/1.1\r\n"},
 		{Request, " GET / HTTP/1.1\r\n"}, {Request, "G(T / HTTP/1.1\r\n"}, {Request, "GET /\x01 HTTP/1.1\r\n"},
 		{Request, "GET / HTTP/2.0\r\n"}, {Request, "GET / HTTP/1.10\r\n"}, {Request, "\rGET / HTTP/1.1"},
 		{Request, "HTTP/1.1 200 OK\r\n"}, {Request, strings.Repeat("M", 65) + " / HTTP/1.1\r\n"},

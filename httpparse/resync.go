@@ -116,25 +116,8 @@ func (p *Parser) scanByte(c byte) bool {
 	case scanMethod:
 		p.scanMethod(c)
 		return false
-	case scanField:
-		if c == '\r' && len(p.head.buf) == s.lineStart {
-			s.phase = scanEmpty
-		} else if c == ':' && len(p.head.buf) > s.lineStart {
-			p.keep(c)
-			return true
-		} else if !tchar[c] || len(p.head.buf)-s.lineStart >= maxScanName {
-			p.scanFail(c)
-			return false
-		}
-		p.keep(c)
-		return false
-	case scanEmpty:
-		if c == '\n' {
-			p.keep(c)
-			return true
-		}
-		p.scanFail(c)
-		return false
+	case scanField, scanEmpty:
+		return p.scanSecondLine(c)
 	}
 	if !p.scanStartLine(c) {
 		p.scanFail(c)
@@ -142,6 +125,27 @@ func (p *Parser) scanByte(c byte) bool {
 	return false
 }
 
+// scanSecondLine takes a byte of the line that confirms a candidate: the name
+// of a field up to its colon, or the empty line.
+func (p *Parser) scanSecondLine(c byte) (confirmed bool) {
+	s := &p.scan
+	n := len(p.head.buf) - s.lineStart
+	switch {
+	case s.phase == scanEmpty && c == '\n', s.phase == scanField && c == ':' && n > 0:
+		p.keep(c)
+		return true
+	case s.phase == scanField && c == '\r' && n == 0:
+		s.phase = scanEmpty
+		p.keep(c)
+	case s.phase == scanField && tchar[c] && n < maxScanName:
+		p.keep(c)
+	default:
+		p.scanFail(c)
+	}
+	return false
+}
+
+// keep adds c to the candidate.
 func (p *Parser) keep(c byte) {
 	if len(p.head.buf) == 0 {
 		p.scan.afterLast = p.scan.lastChunk.complete()

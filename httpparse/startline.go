@@ -19,7 +19,7 @@ func parseStartLine(k Kind, line []byte, h *Head) bool {
 // parseRequestLine reads method SP request-target SP HTTP-version (RFC 9112
 // section 3). More white space around the target is let pass, as that section
 // allows. A target that holds spaces is invalid, but section 3.2 has servers
-// answer it (400, 301), so it is kept: it is still a request.
+// answer it (400, 301), so it is kept if it begins like a path: it is still a request.
 func parseRequestLine(line []byte, h *Head) bool {
 	n := 0
 	for n < len(line) && tchar[line[n]] {
@@ -34,7 +34,7 @@ func parseRequestLine(line []byte, h *Head) bool {
 	}
 	target := trimBlank(line[n+1 : v-1])
 	for _, c := range target {
-		if !isTarget(c) && c != ' ' {
+		if !isTarget(c) && (c != ' ' || target[0] != '/') {
 			return false
 		}
 	}
