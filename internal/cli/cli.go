@@ -71,7 +71,7 @@ func (i Invocation) Execute(ctx context.Context, deps Deps) int {
 	root.SetArgs(i.Args)
 	root.SetOut(i.Out)
 	root.SetErr(i.Err)
-	return report(i.Err, root.ExecuteContext(ctx))
+	return finish(i.Err, root.ExecuteContext(ctx))
 }
 
 // usageError is a mistake in the command line.
@@ -88,8 +88,8 @@ type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-// report prints err, if there is anything to say, and returns the exit code.
-func report(w io.Writer, err error) int {
+// finish prints err, if there is anything to say, and returns the exit code.
+func finish(w io.Writer, err error) int {
 	var usage *usageError
 	var problems config.Problems
 	var exit exitError

@@ -85,13 +85,13 @@ func (l *loader) fallbacks(env map[string]string) {
 	}
 }
 
-// own takes the TRACER_AGENT_* variables. Names that are no key are not
+// own takes the TRACER_AGENT_* variables; empty means not set here too. Names that are no key are not
 // errors: Kubernetes sets TRACER_AGENT_PORT and the like by itself when a
 // service is called tracer-agent.
 func (l *loader) own(env map[string]string) {
 	for _, k := range Keys() {
-		if value, ok := env[k.Env]; ok && k.Env != "" {
-			l.setText(k.Path, k.Env, value)
+		if text := strings.TrimSpace(env[k.Env]); k.Env != "" && text != "" {
+			l.setText(k.Path, k.Env, text)
 		}
 	}
 }
@@ -109,9 +109,6 @@ func (l *loader) setText(path, where, text string) {
 		return
 	}
 	v.SetZero()
-	if text == "" {
-		return
-	}
 	for i, part := range strings.Split(text, ",") {
 		item := reflect.New(v.Type().Elem()).Elem()
 		l.report(fmt.Sprintf("%s[%d]", path, i), setText(item, strings.TrimSpace(part)))

@@ -189,7 +189,7 @@ func TestPrecedence(t *testing.T) {
 func TestEnvironment(t *testing.T) {
 	cfg, err := Source{Env: []string{
 		"TRACER_AGENT_PROPAGATION_FORMATS=b3, w3c",
-		"TRACER_AGENT_PROPAGATION_CORRELATION_HEADERS=",
+		"TRACER_AGENT_LOG_LEVEL=", // empty is not set
 		"TRACER_AGENT_EXPORT_BATCH_DELAY=1s",
 		"TRACER_AGENT_EXPORT_OTLP_TLS_INSECURE=true",
 		"TRACER_AGENT_PORT=tcp://10.0.0.1:80", // what Kubernetes sets for a service of this name
@@ -199,7 +199,7 @@ func TestEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default()
-	want.Propagation = Propagation{Formats: []string{"b3", "w3c"}}
+	want.Propagation.Formats = []string{"b3", "w3c"}
 	want.Export.BatchDelay = time.Second
 	want.Export.OTLP.TLS.Insecure = true
 	want.Sampling.Ratio = 0.5
