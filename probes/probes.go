@@ -33,8 +33,8 @@ type Probes struct {
 	backend Backend
 	coll    *ebpf.Collection
 	links   []link.Link
+	storage bool     // connection state is kept in the socket
 	missing []string // features of optional programs that did not attach
-	opts    Options
 }
 
 // Open loads and attaches the first backend that works, or the one that
@@ -94,7 +94,7 @@ func load(b Backend, opts Options, kernel *btf.Spec, storage bool) (*Probes, err
 	if err != nil {
 		return nil, fmt.Errorf("load programs: %w", err)
 	}
-	p := &Probes{backend: b, coll: coll, opts: opts}
+	p := &Probes{backend: b, coll: coll, storage: storage}
 	for _, prog := range programs {
 		if err := p.attach(prog); err != nil {
 			p.Close()

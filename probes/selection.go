@@ -37,14 +37,22 @@ type PortRule struct {
 // ErrGone says that a process has no entry any more: it ended, or runs another program.
 var ErrGone = errors.New("process has no entry")
 
-// WatchProcess makes an entry without effect, unless there is one. An exec or
-// exit removes it, which SetProcess then notices.
-func (p *Probes) WatchProcess(tgid uint32) error {
-	err := p.coll.Maps["verdict_by_tgid"].Update(tgid, Verdict{}, ebpf.UpdateNoExist)
-	if err != nil && !errors.Is(err, ebpf.ErrKeyExist) {
-		return fmt.Errorf("watch process %d: %w", tgid, err)
+// WatchProcess makes an entry without effect, unless there is one, and returns
+// the one in force. An exec or exit removes it, which SetProcess then notices.
+func (p *Probes) WatchProcess(tgid uint32) (Verdict, error) {
+	m := p.coll.Maps["verdict_by_tgid"]
+	err := m.Update(tgid, Verdict{}, ebpf.UpdateNoExist)
+	if err == nil {
+		return Verdict{}, nil
 	}
-	return nil
+	var v Verdict
+	if errors.Is(err, ebpf.ErrKeyExist) {
+		err = m.Lookup(tgid, &v)
+	}
+	if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) { // it may be gone again
+		return Verdict{}, fmt.Errorf("watch process %d: %w", tgid, err)
+	}
+	return v, nil
 }
 
 // SetProcess puts v in force for a watched process at once, or returns ErrGone.

@@ -59,26 +59,38 @@ int BPF_PROG(process_exit, struct task_struct *task)
 	return 0;
 }
 
+/* Nobody has judged the process yet. A port that some exclude rule names excludes it until
+ * somebody does; one that rules name by itself selects it. */
+static __always_inline u32 judge_unknown(u32 tgid, const struct port_rule *r)
+{
+	struct verdict v = {};
+
+	if (r->exclude) {
+		v.state = VERDICT_EXCLUDED;
+	} else if (r->automatic) {
+		v.state = VERDICT_SELECTED;
+		v.exclude = ~0ULL;
+	} else {
+		return 0;
+	}
+	if (bpf_map_update_elem(&verdict_by_tgid, &tgid, &v, BPF_ANY)) {
+		stat_add(STAT_VERDICT_FULL, 1);
+		return 0;
+	}
+	return v.state == VERDICT_SELECTED;
+}
+
 static __always_inline u32 judge_listen(u32 tgid, const struct port_rule *r)
 {
 	struct verdict *v = bpf_map_lookup_elem(&verdict_by_tgid, &tgid);
 
-	if (!v) {
-		const struct verdict fresh = {.state = VERDICT_SELECTED};
-
-		if (!r->automatic)
-			return 0;
-		if (bpf_map_update_elem(&verdict_by_tgid, &tgid, &fresh, BPF_NOEXIST)) {
-			stat_add(STAT_VERDICT_FULL, 1);
-			return 0;
-		}
-		return 1;
-	}
-	if (v->state == VERDICT_UNKNOWN && r->automatic)
-		v->state = VERDICT_SELECTED;
+	if (!v || v->state == VERDICT_UNKNOWN)
+		return judge_unknown(tgid, r);
+	if (v->state == VERDICT_EXCLUDED)
+		return 0;
 	if (v->exclude & r->exclude)
 		v->state = VERDICT_EXCLUDED;
-	else if (v->state == VERDICT_CANDIDATE && (v->include & r->include))
+	else if (v->include & r->include)
 		v->state = VERDICT_SELECTED;
 	return v->state == VERDICT_SELECTED;
 }

@@ -6,13 +6,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"os"
 
+	"github.com/tracer-agent/tracer-agent/internal/agent"
 	"github.com/tracer-agent/tracer-agent/internal/cli"
 	"github.com/tracer-agent/tracer-agent/internal/config"
+	"github.com/tracer-agent/tracer-agent/internal/event"
 )
 
 // Set by the linker for releases (-ldflags "-X main.version=v0.1.0 ..."); else
@@ -22,16 +23,13 @@ var version, commit, date string
 func main() { os.Exit(cli.Main(deps())) }
 
 func deps() cli.Deps {
-	errNoTracer := errors.New("this build has no tracer")
 	return cli.Deps{
-		Run: func(context.Context, config.Config, io.Writer, *slog.Logger) error { return errNoTracer },
-		Check: func(context.Context, config.Config) cli.Report {
-			return cli.Report{Kernel: "not examined: " + errNoTracer.Error()}
+		Run: func(ctx context.Context, cfg config.Config, out io.Writer, log *slog.Logger) error {
+			return agent.Run(ctx, cfg, agent.Options{Version: version, Out: out, Log: log})
 		},
-		Why: func(context.Context, int, config.Config) (cli.Explanation, error) {
-			return cli.Explanation{}, errNoTracer
-		},
-		Demo:  func(context.Context, io.Writer) error { return errNoTracer },
-		Build: cli.Build{Version: version, Commit: commit, Date: date, ABI: 1},
+		Check: agent.Check,
+		Why:   agent.Why,
+		Demo:  agent.Demo,
+		Build: cli.Build{Version: version, Commit: commit, Date: date, ABI: event.Version},
 	}
 }

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package agent puts the parts together: probes, discovery, connections,
+// spans, export, and the agent's own metrics.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/tracer-agent/tracer-agent/export"
+	"github.com/tracer-agent/tracer-agent/internal/config"
+	"github.com/tracer-agent/tracer-agent/internal/discovery"
+	"github.com/tracer-agent/tracer-agent/internal/selfmetrics"
+	"github.com/tracer-agent/tracer-agent/probes"
+)
+
+// Agent is a running tracer. Start attaches it, Run traces, Close detaches and
+// flushes.
+type Agent struct {
+	cfg       config.Config
+	log       *slog.Logger
+	probes    *probes.Probes
+	discovery *discovery.Discovery
+	queue     *export.Queue
+	exporter  string
+	pipeline  *pipeline
+	control   *probes.Ring
+	data      *probes.Ring
+	metrics   *selfmetrics.Server
+}
+
+// Options are what an Agent needs besides the configuration.
+type Options struct {
+	Version string
+	Out     io.Writer       // text or JSON spans
+	Log     *slog.Logger    //
+	Extra   export.Exporter // if not nil, spans go here and nowhere else
+}
+
+// Start loads the programs, judges the processes that run, and starts the
+// exporter. When it returns, what is selected is being captured.
+func Start(ctx context.Context, cfg config.Config, opts Options) (*Agent, error) {
+	a := &Agent{cfg: cfg, log: opts.Log}
+	if err := a.start(ctx, opts); err != nil {
+		a.release()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *Agent) start(ctx context.Context, opts Options) error {
+	rules := rulesOf(a.cfg)
+	matcher, err := discovery.Compile(rules)
+	if err != nil {
+		return fmt.Errorf("compile selection: %w", err)
+	}
+	exporter, name, err := newExporter(ctx, a.cfg, opts)
+	if err != nil {
+		return err
+	}
+	a.exporter = name
+	a.queue = export.NewQueue(exporter, queueConfig(a.cfg), a.log)
+	if a.probes, err = probes.Open(probeOptions(a.cfg, rules), a.log); err != nil {
+		return err
+	}
+	a.discovery, err = discovery.New(matcher, kernel{a.probes}, discoveryOptions(a.log, opts.Version))
+	if err != nil {
+		return fmt.Errorf("set up discovery: %w", err)
+	}
+	if a.pipeline, err = newPipeline(a.cfg, a.probes, a.discovery, a.queue); err != nil {
+		return err
+	}
+	if a.control, err = a.probes.ControlRing(); err != nil {
+		return err
+	}
+	if a.data, err = a.probes.DataRing(); err != nil {
+		return err
+	}
+	if err := a.discovery.Start(ctx); err != nil {
+		return fmt.Errorf("look for processes to trace: %w", err)
+	}
+	return a.listen()
+}
+
+func (a *Agent) listen() error {
+	if a.cfg.Metrics.Listen == "" {
+		return nil
+	}
+	s, err := selfmetrics.Listen(a.cfg.Metrics.Listen, a.samples, a.log)
+	if err != nil {
+		return fmt.Errorf("listen for metrics: %w", err)
+	}
+	a.metrics = s
+	s.SetReady(true)
+	return nil
+}
+
+// Ready is the line that says what the agent is about to do.
+func (a *Agent) Ready() string {
+	s := a.discovery.Stats()
+	line := fmt.Sprintf("tracer-agent ready: backend=%s processes=%d exporter=%s", a.probes.Backend(), s.Selected, a.exporter)
+	if s.Cgroups > 0 {
+		line += fmt.Sprintf(" cgroups=%d", s.Cgroups)
+	}
+	if a.metrics != nil {
+		line += fmt.Sprintf(" metrics=http://%s/metrics", a.metrics.Addr())
+	}
+	return line
+}
+
+// Run traces until ctx is done or reading fails.
+func (a *Agent) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	failed := make(chan error, 3)
+	spawn := func(f func() error) { go func() { failed <- f(); stop() }() }
+	spawn(func() error { return a.readControl() })
+	spawn(func() error { return a.readData(ctx) })
+	spawn(func() error { a.discovery.Run(ctx); return nil })
+	<-ctx.Done()
+	a.control.Close()
+	a.data.Close()
+	var errs []error
+	for range cap(failed) {
+		errs = append(errs, <-failed)
+	}
+	return errors.Join(errs...)
+}
+
+// Close detaches the programs, hands on what is still in the ring, and flushes
+// the queue within the configured time.
+func (a *Agent) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.Export.ShutdownTimeout)
+	defer cancel()
+	var errs []error
+	if a.metrics != nil {
+		a.metrics.SetReady(false)
+		errs = append(errs, a.metrics.Close(ctx))
+		a.metrics = nil
+	}
+	if a.queue != nil {
+		errs = append(errs, a.queue.Close(ctx))
+		a.logTotals()
+		a.queue = nil
+	}
+	errs = append(errs, a.release())
+	return errors.Join(errs...)
+}
+
+// logTotals says at the end what became of everything.
+func (a *Agent) logTotals() {
+	if a.pipeline == nil {
+		return
+	}
+	t, q := a.pipeline.totals(), a.queue.Stats()
+	k, err := a.probes.Stats()
+	if err != nil {
+		a.log.Warn("kernel counters unreadable", "error", err)
+	}
+	a.log.Info("stopped", "requests", t.table.Requests, "spans_exported", q.Exported,
+		"spans_dropped", q.DroppedTotal(), "exchanges_lost", t.table.DroppedLost+t.table.DroppedBroken+t.table.DroppedEvicted,
+		"exchanges_open", t.table.OpenExchanges, "records_lost", k.LostRecords)
+}
+
+// release frees what Start made, in any state.
+func (a *Agent) release() error {
+	var errs []error
+	if a.queue != nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		errs = append(errs, a.queue.Close(ctx))
+		a.queue = nil
+	}
+	for _, r := range []*probes.Ring{a.control, a.data} {
+		if r != nil {
+			errs = append(errs, r.Close())
+		}
+	}
+	if a.probes != nil {
+		errs = append(errs, a.probes.Close())
+		a.probes = nil
+	}
+	return errors.Join(errs...)
+}
+
+// Run starts an agent, says so on standard error, traces until ctx is done,
+// and flushes.
+func Run(ctx context.Context, cfg config.Config, opts Options) error {
+	a, err := Start(ctx, cfg, opts)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, a.Ready())
+	err = a.Run(ctx)
+	return errors.Join(err, a.Close())
+}
+
+const tick = 100 * time.Millisecond // of progress polls and the clock

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"errors"
+
+	"github.com/tracer-agent/tracer-agent/internal/discovery"
+	"github.com/tracer-agent/tracer-agent/probes"
+)
+
+// kernel lets discovery drive the selection maps.
+type kernel struct{ p *probes.Probes }
+
+func (k kernel) WatchProcess(tgid uint32) (discovery.Verdict, error) {
+	v, err := k.p.WatchProcess(tgid)
+	return discovery.Verdict{State: discovery.State(v.State), Include: v.Include, Exclude: v.Exclude}, err
+}
+
+func (k kernel) SetProcess(tgid uint32, v discovery.Verdict) error {
+	err := k.p.SetProcess(tgid, probes.Verdict{State: probes.State(v.State), Include: v.Include, Exclude: v.Exclude})
+	if errors.Is(err, probes.ErrGone) {
+		return discovery.ErrGone
+	}
+	return err
+}
+
+func (k kernel) DeleteProcess(tgid uint32) error { return k.p.DeleteProcess(tgid) }
+
+func (k kernel) SetCgroup(id uint64, selected bool) error { return k.p.SetCgroup(id, selected) }
+
+func (k kernel) SetPort(port uint16, include, exclude uint64, auto bool) error {
+	r := probes.PortRule{Include: include, Exclude: exclude}
+	if auto {
+		r.Automatic = 1
+	}
+	return k.p.SetPort(port, r)
+}

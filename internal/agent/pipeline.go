@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/tracer-agent/tracer-agent/internal/config"
+	"github.com/tracer-agent/tracer-agent/internal/conn"
+	"github.com/tracer-agent/tracer-agent/internal/discovery"
+	"github.com/tracer-agent/tracer-agent/internal/event"
+	"github.com/tracer-agent/tracer-agent/internal/redact"
+	"github.com/tracer-agent/tracer-agent/internal/route"
+	"github.com/tracer-agent/tracer-agent/internal/tracecontext"
+	"github.com/tracer-agent/tracer-agent/spanbuilder"
+)
+
+// pipeline takes records through connections to spans. Its methods may be
+// called from any goroutine; it works on one record at a time.
+type pipeline struct {
+	mu       sync.Mutex
+	discover *discovery.Discovery
+	table    *conn.Table
+	builder  *spanbuilder.Builder
+	clock    *spanbuilder.Clock
+	routes   []*route.Set                              // by include rule
+	targets  map[*discovery.Target]*spanbuilder.Target // what spans need of each
+	bad      uint64                                    // records that did not decode
+}
+
+// totals are the counters of everything behind the ring.
+type totals struct {
+	table   conn.Stats
+	builder spanbuilder.Stats
+	bad     uint64
+}
+
+// maxTargets bounds the cache of targets; it is rebuilt when full.
+const maxTargets = 4096
+
+// maxPipelined bounds the exchanges in flight on one connection.
+const maxPipelined = 1024
+
+func newPipeline(cfg config.Config, k conn.Kernel, d *discovery.Discovery, sink spanbuilder.Sink) (*pipeline, error) {
+	bc, err := builderConfig(cfg)
+	if err != nil {
+		return nil, err
+	}
+	clock, err := spanbuilder.NewClock()
+	if err != nil {
+		return nil, err
+	}
+	p := &pipeline{discover: d, clock: clock, targets: map[*discovery.Target]*spanbuilder.Target{}}
+	for i, in := range cfg.Instrument {
+		var set *route.Set
+		if len(in.Routes) > 0 {
+			if set, err = route.Compile(in.Routes); err != nil {
+				return nil, fmt.Errorf("instrument[%d].routes: %w", i, err)
+			}
+		}
+		p.routes = append(p.routes, set)
+	}
+	if p.builder, err = spanbuilder.New(bc, clock, sink); err != nil {
+		return nil, err
+	}
+	limits := conn.Limits{
+		Connections: cfg.Kernel.MaxConnections, Pipelined: maxPipelined,
+		IdleUnix: idleUnix, Fields: cfg.HTTP.MaxFields,
+	}
+	p.table = conn.NewTable(limits, p.builder, k, p.target)
+	return p, nil
+}
+
+func builderConfig(cfg config.Config) (spanbuilder.Config, error) {
+	sampler, err := spanbuilder.NewSampler(cfg.Sampling.Sampler, cfg.Sampling.Ratio)
+	if err != nil {
+		return spanbuilder.Config{}, err
+	}
+	bc := spanbuilder.Config{
+		Sampler:        sampler,
+		Correlation:    cfg.Propagation.CorrelationHeaders,
+		RequestHeaders: cfg.HTTP.CaptureRequestHeaders, ResponseHeaders: cfg.HTTP.CaptureResponseHeaders,
+	}
+	for _, name := range cfg.Propagation.Formats {
+		f, err := tracecontext.ParseFormat(name)
+		if err != nil {
+			return bc, err
+		}
+		bc.Formats = append(bc.Formats, f)
+	}
+	bc.Secrets, err = redact.NewNames(append(redact.Defaults(), cfg.HTTP.RedactQuery...))
+	return bc, err
+}
+
+// target finds what the spans of a process have in common.
+func (p *pipeline) target(tgid uint32) *spanbuilder.Target {
+	dt := p.discover.Lookup(tgid)
+	if dt == nil {
+		return nil
+	}
+	if t := p.targets[dt]; t != nil {
+		return t
+	}
+	if len(p.targets) >= maxTargets {
+		clear(p.targets)
+	}
+	t := &spanbuilder.Target{Resource: dt.Resource}
+	if dt.RuleIndex >= 0 && dt.RuleIndex < len(p.routes) {
+		t.Routes = p.routes[dt.RuleIndex]
+	}
+	p.targets[dt] = t
+	return t
+}
+
+// record takes one record of either ring.
+func (p *pipeline) record(b []byte) {
+	kind, err := event.Peek(b)
+	if err == nil {
+		err = p.dispatch(kind, b)
+	}
+	if err != nil {
+		p.bad++
+	}
+}
+
+func (p *pipeline) dispatch(kind event.Kind, b []byte) error {
+	switch kind {
+	case event.KindData:
+		var e event.Data
+		if err := e.Decode(b); err != nil {
+			return err
+		}
+		p.table.Data(&e)
+	case event.KindConn:
+		var e event.Conn
+		if err := e.Decode(b); err != nil {
+			return err
+		}
+		p.table.Conn(&e)
+	case event.KindEOF, event.KindClose:
+		var e event.EOF
+		if err := e.Decode(b); err != nil {
+			return err
+		}
+		if kind == event.KindEOF {
+			p.table.EOF(&e)
+		} else {
+			p.table.Close(&e)
+		}
+	case event.KindProc, event.KindListen:
+		return p.process(kind, b)
+	default:
+		return fmt.Errorf("%w: kind %d", event.ErrRecord, kind)
+	}
+	return nil
+}
+
+func (p *pipeline) process(kind event.Kind, b []byte) error {
+	if kind == event.KindListen {
+		var l event.Listen
+		if err := l.Decode(b); err != nil {
+			return err
+		}
+		p.discover.OnListen(l.TGID, l.Port, l.Selected)
+		return nil
+	}
+	var e event.Proc
+	if err := e.Decode(b); err != nil {
+		return err
+	}
+	switch e.Op {
+	case event.ProcFork:
+		p.discover.OnFork(e.PTGID, e.TGID)
+	case event.ProcExec:
+		p.discover.OnExec(e.TGID)
+	case event.ProcExit:
+		p.discover.OnExit(e.TGID)
+	}
+	return nil
+}
+
+func (p *pipeline) totals() totals {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return totals{table: p.table.Stats(), builder: p.builder.Stats(), bad: p.bad}
+}

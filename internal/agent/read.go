@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tracer-agent/tracer-agent/probes"
+	"github.com/tracer-agent/tracer-agent/spanbuilder"
+)
+
+const (
+	// maxHold bounds how many records are handled while process events wait.
+	maxHold = 256
+	// fullEnough is how full the data ring may get before batching stops.
+	fullEnough = 0.25
+	// sweepEvery is the number of ticks between looks at idle connections.
+	sweepEvery = 10
+)
+
+// readControl handles process events as they come: a verdict that is late by a
+// batch interval would cost a new process its first request.
+func (a *Agent) readControl() error {
+	for {
+		b, err := a.control.Next(time.Time{})
+		if errors.Is(err, probes.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		a.pipeline.mu.Lock()
+		a.pipeline.record(b)
+		a.pipeline.mu.Unlock()
+	}
+}
+
+// readData handles connection events in batches. The kernel wakes the reader
+// only when the ring was empty, so a pause after the wake-up costs latency but
+// saves the application a wake-up for each record.
+func (a *Agent) readData(ctx context.Context) error {
+	next := time.Now().Add(tick)
+	for n := 0; ; {
+		b, err := a.data.Next(next)
+		if errors.Is(err, probes.ErrClosed) {
+			return a.drain()
+		}
+		if err != nil {
+			return err
+		}
+		if b != nil {
+			a.pipeline.mu.Lock()
+			a.pipeline.record(b)
+			a.pipeline.mu.Unlock()
+			a.pause(ctx)
+			if err := a.batch(); err != nil {
+				return err
+			}
+		}
+		if now := time.Now(); !now.Before(next) {
+			next = now.Add(tick)
+			n++
+			if err := a.tick(n); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// pause lets records gather, unless the ring already fills up.
+func (a *Agent) pause(ctx context.Context) {
+	if a.data.Fill() > fullEnough {
+		return
+	}
+	timer := time.NewTimer(a.cfg.Kernel.BatchInterval)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// batch handles what is in the ring. It lets process events in now and then.
+func (a *Agent) batch() error {
+	for {
+		a.pipeline.mu.Lock()
+		for range maxHold {
+			b, err := a.data.Ready()
+			if err != nil || b == nil {
+				a.pipeline.mu.Unlock()
+				if errors.Is(err, probes.ErrClosed) {
+					return nil
+				}
+				return err
+			}
+			a.pipeline.record(b)
+		}
+		a.pipeline.mu.Unlock()
+	}
+}
+
+// drain handles what came after the reader was told to stop.
+func (a *Agent) drain() error {
+	r, err := a.probes.DataRing()
+	if err != nil {
+		return fmt.Errorf("drain: %w", err)
+	}
+	defer r.Close()
+	a.data = r
+	if err := a.batch(); err != nil {
+		return err
+	}
+	a.pipeline.mu.Lock()
+	defer a.pipeline.mu.Unlock()
+	a.pipeline.table.Poll()
+	return nil
+}
+
+// tick does what is due regularly.
+func (a *Agent) tick(n int) error {
+	a.pipeline.mu.Lock()
+	defer a.pipeline.mu.Unlock()
+	a.pipeline.table.Poll()
+	if n%sweepEvery != 0 {
+		return nil
+	}
+	a.pipeline.table.Sweep(spanbuilder.Monotonic())
+	return a.pipeline.clock.Sync()
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"github.com/tracer-agent/tracer-agent/export"
+	"github.com/tracer-agent/tracer-agent/internal/selfmetrics"
+)
+
+type emit = func(selfmetrics.Sample)
+
+func counter(e emit, name, help string, v uint64, labels ...selfmetrics.Label) {
+	e(selfmetrics.Sample{Name: name, Help: help, Kind: selfmetrics.Counter, Labels: labels, Value: float64(v)})
+}
+
+func gauge(e emit, name, help string, v float64, labels ...selfmetrics.Label) {
+	e(selfmetrics.Sample{Name: name, Help: help, Kind: selfmetrics.Gauge, Labels: labels, Value: v})
+}
+
+func label(name, value string) selfmetrics.Label { return selfmetrics.Label{Name: name, Value: value} }
+
+// samples are the agent's own metrics. Together they account for every request:
+// seen = exported + dropped by reason + still open.
+func (a *Agent) samples(e emit) {
+	a.kernelSamples(e)
+	a.selectionSamples(e)
+	a.pipelineSamples(e)
+	a.exportSamples(e)
+}
+
+func (a *Agent) kernelSamples(e emit) {
+	k, err := a.probes.Stats()
+	if err != nil {
+		a.log.Warn("kernel counters unreadable", "error", err)
+		return
+	}
+	gauge(e, "backend_info", "The backend in use, as a label.", 1, label("backend", string(a.probes.Backend())))
+	gauge(e, "kernel_hooks_missing", "Optional hooks that did not attach.", float64(len(a.probes.Missing())))
+	counter(e, "kernel_calls_total", "Socket calls of selected tasks that moved bytes.", k.Calls)
+	counter(e, "kernel_records_total", "Records handed to the data ring.", k.Records)
+	counter(e, "kernel_record_bytes_total", "Bytes of those records.", k.RecordBytes)
+	counter(e, "kernel_connections_total", "Connections that carried a message head.", k.Conns)
+	const lost = "Records lost in the kernel, by reason."
+	counter(e, "kernel_lost_records_total", lost, k.LostRecords, label("reason", "data_ring_full"))
+	counter(e, "kernel_lost_records_total", lost, k.LostControl, label("reason", "control_ring_full"))
+	counter(e, "kernel_lost_bytes_total", "Captured bytes of lost records.", k.LostBytes)
+	const unseen = "Socket calls of which bytes were not seen, by reason."
+	counter(e, "kernel_unseen_calls_total", unseen, k.UnseenCalls, label("reason", "no_user_buffer"))
+	counter(e, "kernel_unseen_calls_total", unseen, k.ReadFaults, label("reason", "fault"))
+	counter(e, "kernel_unseen_calls_total", unseen, k.SegsCut, label("reason", "too_many_buffers"))
+	const full = "Times that a kernel map had no room, by map."
+	counter(e, "kernel_map_full_total", full, k.ConnFull, label("map", "connections"))
+	counter(e, "kernel_map_full_total", full, k.VerdictFull, label("map", "verdicts"))
+	counter(e, "kernel_map_full_total", full, k.ProgressFull, label("map", "progress"))
+	counter(e, "kernel_missed_runs_total", "Program runs that the kernel skipped.", k.Missed)
+}
+
+func (a *Agent) selectionSamples(e emit) {
+	d := a.discovery.Stats()
+	const processes = "Processes with a verdict."
+	gauge(e, "processes", processes, float64(d.Selected), label("verdict", "selected"))
+	gauge(e, "processes", processes, float64(d.Candidates), label("verdict", "candidate"))
+	gauge(e, "processes", processes, float64(d.Excluded), label("verdict", "excluded"))
+	gauge(e, "cgroups_selected", "Cgroups that are selected by their id.", float64(d.Cgroups))
+	counter(e, "discovery_judgements_total", "Judgements of a process.", d.Judged)
+	counter(e, "discovery_kernel_errors_total", "Failed updates of the kernel's selection; the process stays unselected.", d.KernelErrors)
+	counter(e, "discovery_limit_total", "Verdicts that were not applied because of a limit.", d.LimitHit)
+}
+
+func (a *Agent) pipelineSamples(e emit) {
+	t := a.pipeline.totals()
+	c := t.table
+	counter(e, "records_bad_total", "Records that did not decode.", t.bad)
+	gauge(e, "connections", "Connections in the table.", float64(c.OpenConnections))
+	gauge(e, "exchanges_open", "Requests whose response has not ended.", float64(c.OpenExchanges))
+	counter(e, "requests_total", "Request heads that were recognised.", c.Requests)
+	const dropped = "Requests that became no span, by reason."
+	counter(e, "requests_dropped_total", dropped, c.DroppedLost, label("reason", "response_lost"))
+	counter(e, "requests_dropped_total", dropped, c.DroppedBroken, label("reason", "connection_not_followed"))
+	counter(e, "requests_dropped_total", dropped, c.DroppedEvicted, label("reason", "connection_table_full"))
+	counter(e, "requests_dropped_total", dropped, t.builder.Unsampled, label("reason", "not_sampled"))
+	counter(e, "requests_dropped_total", dropped, t.builder.Unselected, label("reason", "not_selected"))
+	counter(e, "responses_orphaned_total", "Responses whose request was not seen.", c.Orphans)
+	counter(e, "responses_overtaken_total", "Responses that were reported before their request, and waited for it.", c.Overtaken)
+	counter(e, "slices_unknown_total", "Slices of connections that are not known.", c.UnknownConn)
+	counter(e, "slices_reordered_total", "Slices that came too late.", c.Reordered)
+	counter(e, "bytes_lost_total", "Bytes that no record told of.", c.LostBytes)
+	counter(e, "desyncs_total", "Runs of bytes in which no message could be recognised.", c.Desyncs)
+	counter(e, "heads_truncated_total", "Request heads cut by a limit.", c.TruncatedHeads)
+	counter(e, "connections_http2_total", "Connections that turned out to be HTTP/2.", c.HTTP2)
+	counter(e, "connections_tunnelled_total", "Connections that left HTTP by Upgrade or CONNECT.", c.Tunnels)
+	counter(e, "contexts_invalid_total", "Trace context headers that were present but not valid.", t.builder.InvalidContexts)
+}
+
+func (a *Agent) exportSamples(e emit) {
+	q := a.queue.Stats()
+	counter(e, "spans_offered_total", "Spans handed to the export queue.", q.Offered)
+	counter(e, "spans_exported_total", "Spans that the receiver took.", q.Exported)
+	for r := range export.NumDropReasons {
+		counter(e, "spans_dropped_total", "Spans lost after they were made, by reason.", q.Dropped[r], label("reason", export.DropReason(r).String()))
+	}
+	gauge(e, "queue_spans", "Spans waiting or being sent.", float64(q.Len))
+	counter(e, "export_batches_total", "Batches of which at least one span was taken.", q.Batches)
+	counter(e, "export_retries_total", "Attempts after the first of a batch.", q.Retries)
+	counter(e, "export_bytes_total", "Encoded bytes handed to the transport.", q.Bytes)
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/tracer-agent/tracer-agent/export"
+	"github.com/tracer-agent/tracer-agent/internal/config"
+	"github.com/tracer-agent/tracer-agent/internal/discovery"
+	"github.com/tracer-agent/tracer-agent/probes"
+)
+
+// rulesOf turns the user's selection into discovery's rules.
+func rulesOf(cfg config.Config) discovery.Rules {
+	var r discovery.Rules
+	for _, in := range cfg.Instrument {
+		rule := ruleOf(in.Selector)
+		rule.Name, rule.Routes = in.Name, in.Routes
+		r.Include = append(r.Include, rule)
+	}
+	for _, ex := range cfg.Exclude {
+		r.Exclude = append(r.Exclude, ruleOf(ex))
+	}
+	return r
+}
+
+func ruleOf(s config.Selector) discovery.Rule {
+	r := discovery.Rule{
+		Exe: s.Exe, Cmdline: s.Cmdline, PIDs: s.Pids,
+		Units: s.Units, Containers: s.Containers, Users: s.Users,
+	}
+	for _, p := range s.Ports {
+		r.Ports = append(r.Ports, discovery.PortRange(p))
+	}
+	return r
+}
+
+func probeOptions(cfg config.Config, rules discovery.Rules) probes.Options {
+	o := probes.Options{
+		Backend:      probes.Backend(cfg.Kernel.Backend),
+		RequestHead:  cfg.HTTP.RequestHeadBytes,
+		ResponseHead: cfg.HTTP.ResponseHeadBytes,
+		RingBytes:    cfg.Kernel.RingBytes,
+		Processes:    cfg.Kernel.MaxProcesses,
+		Connections:  cfg.Kernel.MaxConnections,
+	}
+	for _, group := range [][]discovery.Rule{rules.Include, rules.Exclude} {
+		for _, r := range group {
+			o.SelectCgroups = o.SelectCgroups || len(r.Units) > 0 || len(r.Containers) > 0
+			for _, p := range r.Ports {
+				o.Ports += int(p.Last) - int(p.First) + 1
+			}
+		}
+	}
+	o.Ports = min(o.Ports, 1<<16)
+	return o
+}
+
+func discoveryOptions(log *slog.Logger, version string) discovery.Options {
+	return discovery.Options{Version: version, Self: uint32(os.Getpid()), Log: log}
+}
+
+func queueConfig(cfg config.Config) export.QueueConfig {
+	return export.QueueConfig{
+		Spans: cfg.Export.QueueSpans, BatchSpans: cfg.Export.BatchSpans, BatchDelay: cfg.Export.BatchDelay,
+	}
+}
+
+// newExporter returns the exporter that cfg asks for, and what to call it.
+func newExporter(ctx context.Context, cfg config.Config, opts Options) (export.Exporter, string, error) {
+	if opts.Extra != nil {
+		return opts.Extra, "internal", nil
+	}
+	var printer export.Exporter
+	switch cfg.Export.Stdout {
+	case "text":
+		printer = export.NewText(opts.Out)
+	case "json":
+		printer = export.NewJSON(opts.Out)
+	}
+	if !cfg.Export.OTLP.Enabled {
+		return printer, cfg.Export.Stdout, nil
+	}
+	o := cfg.Export.OTLP
+	oc := export.OTLPConfig{
+		Protocol: o.Protocol, Endpoint: o.Endpoint, Headers: o.Headers, Compression: o.Compression, Timeout: o.Timeout,
+		CAFile: o.TLS.CAFile, CertFile: o.TLS.CertFile, KeyFile: o.TLS.KeyFile,
+		InsecureSkipVerify: o.TLS.InsecureSkipVerify, Version: opts.Version,
+	}
+	if o.TLS.Insecure {
+		oc.Insecure = &o.TLS.Insecure
+	}
+	exp, err := export.NewOTLP(ctx, oc, opts.Log)
+	if err != nil {
+		return nil, "", err
+	}
+	name := "otlp"
+	if s, ok := exp.(interface{ String() string }); ok {
+		name = s.String()
+	}
+	if printer != nil {
+		return export.NewTee(exp, printer), name + "+" + cfg.Export.Stdout, nil
+	}
+	return exp, name, nil
+}
+
+const idleUnix = 10 * time.Second
