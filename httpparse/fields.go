@@ -32,7 +32,9 @@ func (p *Parser) parseFields(b []byte, h *Head, f *framing, unfolded bool) (n in
 		if !field.read(h.Kind, line) {
 			continue
 		}
-		f.note(field.Name, field.Value)
+		if concerns(len(field.Name)) {
+			f.note(field.Name, field.Value)
+		}
 		if used < p.lim.Fields {
 			used++
 		} else {

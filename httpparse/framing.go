@@ -20,8 +20,14 @@ type framing struct {
 	partial   bool  // not every field line was seen
 }
 
-// note looks at one field line. Names are compared by length first because
-// almost every field is none of these.
+// framingNames has a bit set for the length of each name that note knows.
+const framingNames = 1<<len("upgrade") | 1<<len("connection") |
+	1<<len("content-length") | 1<<len("transfer-encoding")
+
+// concerns says whether note may know a name of length n. Almost no field is one.
+func concerns(n int) bool { return n < 32 && framingNames>>n&1 != 0 }
+
+// note looks at one field line. Names are compared by length first.
 func (f *framing) note(name, value []byte) {
 	switch len(name) {
 	case len("upgrade"):
