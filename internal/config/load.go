@@ -85,9 +85,9 @@ func (l *loader) fallbacks(env map[string]string) {
 	}
 }
 
-// own takes the TRACER_AGENT_* variables; empty means not set here too. Names that are no key are not
-// errors: Kubernetes sets TRACER_AGENT_PORT and the like by itself when a
-// service is called tracer-agent.
+// own takes the TRACER_AGENT_* variables; empty means not set here too. Names
+// that are no key are not errors: Kubernetes sets TRACER_AGENT_PORT and the like
+// by itself when a service is called tracer-agent.
 func (l *loader) own(env map[string]string) {
 	for _, k := range Keys() {
 		if text := strings.TrimSpace(env[k.Env]); k.Env != "" && text != "" {
