@@ -19,10 +19,10 @@ type Limits struct {
 	Losses       bool    // spans + drops = requests; at half load no drops
 }
 
-// SetBars fills Bars in from the results.
+// SetBars fills Bars in from the results. What was not measured has no bar.
 func (r *Report) SetBars(l Limits) {
 	add := func(what string, value, limit float64, unit string) {
-		if limit > 0 {
+		if limit > 0 && value != 0 {
 			r.Bars = append(r.Bars, Bar{What: what, Value: value, Limit: limit, Unit: unit})
 		}
 	}

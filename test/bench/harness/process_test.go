@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package harness
+
+import (
+	"testing"
+	"time"
+)
+
+// TestProcessCPUCountsChildren burns time in a child, which then idles.
+func TestProcessCPUCountsChildren(t *testing.T) {
+	p, err := startProcess(t.TempDir(), "burner", `sh -c 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo done; exec sleep 60' & wait`, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.stop()
+	for deadline := time.Now().Add(20 * time.Second); p.cpu() < 5*time.Millisecond; {
+		if time.Now().After(deadline) {
+			t.Fatalf("CPU time is %v after a busy loop", p.cpu())
+		}
+	}
+	if rss, peak := p.memory(); rss <= 0 || peak < rss {
+		t.Errorf("memory: resident %d, peak %d", rss, peak)
+	}
+}
+
+func TestProcessStop(t *testing.T) {
+	lines := make(chan string, 4)
+	p, err := startProcess(t.TempDir(), "talker", `sh -c 'echo ready to go >&2; sleep 60'`, nil, func(line string) { lines <- line })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := <-lines; got != "ready to go" {
+		t.Errorf("line %q", got)
+	}
+	if took := p.stop(); took > stopTimeout || p.running() {
+		t.Errorf("stop took %v, still running: %v", took, p.running())
+	}
+}
