@@ -152,11 +152,12 @@ func (d *Discovery) Start(ctx context.Context) error {
 	}
 	if d.opts.Self != 0 {
 		d.mu.Lock()
-		d.settle(d.opts.Self, newListeners(d.matcher.ports))
+		d.settle(d.opts.Self, newListeners(nil))
 		d.mu.Unlock()
 	}
+	heard := newListeners(d.matcher.ports) // what listens later causes an event
 	for range maxPasses {
-		changed, err := d.Rescan()
+		changed, err := d.pass(heard)
 		if err != nil {
 			return err
 		}
@@ -189,6 +190,10 @@ func (d *Discovery) Run(ctx context.Context) {
 
 // Rescan judges every process and returns how many verdicts changed.
 func (d *Discovery) Rescan() (int, error) {
+	return d.pass(newListeners(d.matcher.ports))
+}
+
+func (d *Discovery) pass(heard *listeners) (int, error) {
 	if err := d.syncCgroups(); err != nil {
 		d.opts.Log.Debug("cgroups cannot be listed", "error", err)
 	}
@@ -197,7 +202,6 @@ func (d *Discovery) Rescan() (int, error) {
 		return 0, err
 	}
 	changed := 0
-	heard := newListeners(d.matcher.ports)
 	for _, pid := range pids {
 		if d.rescan(pid, heard) {
 			changed++

@@ -30,43 +30,48 @@ func newListeners(named map[uint16]portMask) *listeners {
 }
 
 // ports returns the named ports on which p listens, in rising order. What
-// cannot be read counts as not listening.
+// cannot be read counts as not listening. Reading net/tcp makes the kernel walk
+// its whole hash of connections, milliseconds, so that is done last.
 func (l *listeners) ports(p *process) []uint16 {
 	if len(l.named) == 0 && !l.all {
 		return nil
 	}
-	sockets := l.namespace(p)
-	if len(sockets) == 0 {
-		return nil
-	}
-	var ports []uint16
-	eachSocket(p.fs.path(p.pid, "fd"), func(inode uint64) {
-		if port, ok := sockets[inode]; ok {
-			ports = append(ports, port)
-		}
-	})
-	slices.Sort(ports)
-	return slices.Compact(ports)
-}
-
-// namespace returns the listening sockets of p's network namespace.
-func (l *listeners) namespace(p *process) map[uint64]uint16 {
 	ns, err := p.netns()
 	if err != nil {
 		return nil
 	}
-	if sockets, ok := l.byNS[ns]; ok {
-		return sockets
+	sockets, known := l.byNS[ns]
+	if known && len(sockets) == 0 {
+		return nil
 	}
+	inodes := tcpSockets(p.fs.path(p.pid, "fd"))
+	if len(inodes) == 0 {
+		return nil
+	}
+	if !known {
+		sockets = l.read(p, ns)
+	}
+	var ports []uint16
+	for _, inode := range inodes {
+		if port, ok := sockets[inode]; ok {
+			ports = append(ports, port)
+		}
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports)
+}
+
+// read reads the listening sockets of p's network namespace.
+func (l *listeners) read(p *process, ns string) map[uint64]uint16 {
 	sockets := map[uint64]uint16{}
 	keep := func(inode uint64, port uint16) {
 		if _, ok := l.named[port]; ok || l.all {
 			sockets[inode] = port
 		}
 	}
-	for _, name := range []string{"net/tcp", "net/tcp6"} {
-		err = errors.Join(err, readListeners(p.fs.path(p.pid, name), keep))
-	}
+	err := errors.Join(
+		readListeners(p.fs.path(p.pid, "net/tcp"), keep),
+		readListeners(p.fs.path(p.pid, "net/tcp6"), keep))
 	if err == nil {
 		l.byNS[ns] = sockets
 	}
@@ -146,14 +151,15 @@ func parseListener(line []byte, visit func(inode uint64, port uint16)) error {
 	return errBadTCP
 }
 
-// eachSocket visits the inodes of the sockets in an fd directory. It stops
-// silently where the process ends or may not be looked at.
-func eachSocket(dir string, visit func(inode uint64)) {
+// tcpSockets returns the inodes of the sockets in an fd directory that may be
+// TCP sockets. It stops silently where the process ends or may not be looked at.
+func tcpSockets(dir string) []uint64 {
 	fds, err := os.Open(dir)
 	if err != nil {
-		return
+		return nil
 	}
 	defer fds.Close()
+	var inodes []uint64
 	var buf [64]byte
 	for {
 		names, err := fds.Readdirnames(256)
@@ -162,14 +168,22 @@ func eachSocket(dir string, visit func(inode uint64)) {
 			if err != nil {
 				continue
 			}
-			if inode, ok := socketInode(string(buf[:n])); ok {
-				visit(inode)
+			if inode, ok := socketInode(string(buf[:n])); ok && maybeTCP(dir+"/"+name) {
+				inodes = append(inodes, inode)
 			}
 		}
 		if err != nil {
-			return
+			return inodes
 		}
 	}
+}
+
+// maybeTCP asks the socket filesystem for the protocol's name, "TCP", "TCPv6",
+// "UNIX-STREAM" and so on. Services and their children often hold a unix socket.
+func maybeTCP(fd string) bool {
+	var buf [32]byte
+	n, err := unix.Getxattr(fd, "system.sockprotoname", buf[:])
+	return err != nil || strings.Contains(string(buf[:n]), "TCP")
 }
 
 // socketInode parses "socket:[123]".

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 )
 
 const helperVar = "DISCOVERY_TEST_HELPER"
@@ -132,6 +133,25 @@ func TestLiveProgramsDiffer(t *testing.T) {
 	}
 }
 
+func TestMaybeTCP(t *testing.T) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fds[0])
+	defer unix.Close(fds[1])
+	tcp, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(tcp)
+	for fd, want := range map[int]bool{fds[0]: false, tcp: true} {
+		if got := maybeTCP(fmt.Sprintf("/proc/self/fd/%d", fd)); got != want {
+			t.Errorf("socket %d: %v, want %v", fd, got, want)
+		}
+	}
+}
+
 func TestRunStops(t *testing.T) {
 	w := newWorld(t)
 	d, k := w.discovery(Rules{Include: []Rule{{Exe: []string{"/bin/a"}}}})
@@ -208,7 +228,11 @@ func BenchmarkStart(b *testing.B) {
 		if err := d.Start(b.Context()); err != nil {
 			b.Fatal(err)
 		}
-		processes = len(d.recorded())
+		pids, err := d.fs.pids()
+		if err != nil {
+			b.Fatal(err)
+		}
+		processes = len(pids)
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/float64(max(processes, 1)), "µs/process")
 }
