@@ -83,9 +83,10 @@ int BPF_PROG(tcp_send, struct sock *sk, struct msghdr *msg, size_t size, int ret
 	return 0;
 }
 
-/* nonblock was an argument of its own before 5.19 (commit ec095263a965). */
+/* One program per signature: nonblock was an argument of its own before 5.19 (commit ec095263a965),
+ * addr_len is gone from the newest kernels. */
 SEC("fexit/tcp_recvmsg")
-int BPF_PROG(tcp_recv, struct sock *sk, struct msghdr *msg, size_t size, int flags, int *addr_len, int ret)
+int BPF_PROG(tcp_recv_4, struct sock *sk, struct msghdr *msg, size_t size, int flags, int ret)
 {
 	if (task_selected())
 		on_recv(sk, msg, flags, ret, SLOT_RECV);
@@ -93,7 +94,15 @@ int BPF_PROG(tcp_recv, struct sock *sk, struct msghdr *msg, size_t size, int fla
 }
 
 SEC("fexit/tcp_recvmsg")
-int BPF_PROG(tcp_recv_nonblock, struct sock *sk, struct msghdr *msg, size_t size, int nonblock, int flags,
+int BPF_PROG(tcp_recv_5, struct sock *sk, struct msghdr *msg, size_t size, int flags, int *addr_len, int ret)
+{
+	if (task_selected())
+		on_recv(sk, msg, flags, ret, SLOT_RECV);
+	return 0;
+}
+
+SEC("fexit/tcp_recvmsg")
+int BPF_PROG(tcp_recv_6, struct sock *sk, struct msghdr *msg, size_t size, int nonblock, int flags,
 	     int *addr_len, int ret)
 {
 	if (task_selected())

@@ -139,8 +139,9 @@ const (
 	FentryProgProcessFork      = "process_fork"
 	FentryProgSockState        = "sock_state"
 	FentryProgTcpPage          = "tcp_page"
-	FentryProgTcpRecv          = "tcp_recv"
-	FentryProgTcpRecvNonblock  = "tcp_recv_nonblock"
+	FentryProgTcpRecv4         = "tcp_recv_4"
+	FentryProgTcpRecv5         = "tcp_recv_5"
+	FentryProgTcpRecv6         = "tcp_recv_6"
 	FentryProgTcpSend          = "tcp_send"
 	FentryProgTcpSplice        = "tcp_splice"
 	FentryProgUnixRecv         = "unix_recv"
@@ -193,17 +194,18 @@ type FentrySpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FentryProgramSpecs struct {
-	ProcessExec     *ebpf.ProgramSpec `ebpf:"process_exec"`
-	ProcessExit     *ebpf.ProgramSpec `ebpf:"process_exit"`
-	ProcessFork     *ebpf.ProgramSpec `ebpf:"process_fork"`
-	SockState       *ebpf.ProgramSpec `ebpf:"sock_state"`
-	TcpPage         *ebpf.ProgramSpec `ebpf:"tcp_page"`
-	TcpRecv         *ebpf.ProgramSpec `ebpf:"tcp_recv"`
-	TcpRecvNonblock *ebpf.ProgramSpec `ebpf:"tcp_recv_nonblock"`
-	TcpSend         *ebpf.ProgramSpec `ebpf:"tcp_send"`
-	TcpSplice       *ebpf.ProgramSpec `ebpf:"tcp_splice"`
-	UnixRecv        *ebpf.ProgramSpec `ebpf:"unix_recv"`
-	UnixSend        *ebpf.ProgramSpec `ebpf:"unix_send"`
+	ProcessExec *ebpf.ProgramSpec `ebpf:"process_exec"`
+	ProcessExit *ebpf.ProgramSpec `ebpf:"process_exit"`
+	ProcessFork *ebpf.ProgramSpec `ebpf:"process_fork"`
+	SockState   *ebpf.ProgramSpec `ebpf:"sock_state"`
+	TcpPage     *ebpf.ProgramSpec `ebpf:"tcp_page"`
+	TcpRecv4    *ebpf.ProgramSpec `ebpf:"tcp_recv_4"`
+	TcpRecv5    *ebpf.ProgramSpec `ebpf:"tcp_recv_5"`
+	TcpRecv6    *ebpf.ProgramSpec `ebpf:"tcp_recv_6"`
+	TcpSend     *ebpf.ProgramSpec `ebpf:"tcp_send"`
+	TcpSplice   *ebpf.ProgramSpec `ebpf:"tcp_splice"`
+	UnixRecv    *ebpf.ProgramSpec `ebpf:"unix_recv"`
+	UnixSend    *ebpf.ProgramSpec `ebpf:"unix_send"`
 }
 
 // FentryMapSpecs contains maps before they are loaded into the kernel.
@@ -296,17 +298,18 @@ type FentryVariables struct {
 //
 // It can be passed to LoadFentryObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FentryPrograms struct {
-	ProcessExec     *ebpf.Program `ebpf:"process_exec"`
-	ProcessExit     *ebpf.Program `ebpf:"process_exit"`
-	ProcessFork     *ebpf.Program `ebpf:"process_fork"`
-	SockState       *ebpf.Program `ebpf:"sock_state"`
-	TcpPage         *ebpf.Program `ebpf:"tcp_page"`
-	TcpRecv         *ebpf.Program `ebpf:"tcp_recv"`
-	TcpRecvNonblock *ebpf.Program `ebpf:"tcp_recv_nonblock"`
-	TcpSend         *ebpf.Program `ebpf:"tcp_send"`
-	TcpSplice       *ebpf.Program `ebpf:"tcp_splice"`
-	UnixRecv        *ebpf.Program `ebpf:"unix_recv"`
-	UnixSend        *ebpf.Program `ebpf:"unix_send"`
+	ProcessExec *ebpf.Program `ebpf:"process_exec"`
+	ProcessExit *ebpf.Program `ebpf:"process_exit"`
+	ProcessFork *ebpf.Program `ebpf:"process_fork"`
+	SockState   *ebpf.Program `ebpf:"sock_state"`
+	TcpPage     *ebpf.Program `ebpf:"tcp_page"`
+	TcpRecv4    *ebpf.Program `ebpf:"tcp_recv_4"`
+	TcpRecv5    *ebpf.Program `ebpf:"tcp_recv_5"`
+	TcpRecv6    *ebpf.Program `ebpf:"tcp_recv_6"`
+	TcpSend     *ebpf.Program `ebpf:"tcp_send"`
+	TcpSplice   *ebpf.Program `ebpf:"tcp_splice"`
+	UnixRecv    *ebpf.Program `ebpf:"unix_recv"`
+	UnixSend    *ebpf.Program `ebpf:"unix_send"`
 }
 
 func (p *FentryPrograms) Close() error {
@@ -316,8 +319,9 @@ func (p *FentryPrograms) Close() error {
 		p.ProcessFork,
 		p.SockState,
 		p.TcpPage,
-		p.TcpRecv,
-		p.TcpRecvNonblock,
+		p.TcpRecv4,
+		p.TcpRecv5,
+		p.TcpRecv6,
 		p.TcpSend,
 		p.TcpSplice,
 		p.UnixRecv,

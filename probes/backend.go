@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -61,8 +62,9 @@ func (b Backend) programs() []program {
 	case Fentry:
 		return append(lifecycle(),
 			program{name: "tcp_send", feature: "TCP, sent bytes"},
-			program{name: "tcp_recv", feature: "TCP, received bytes", usable: hasParams("tcp_recvmsg", 5)},
-			program{name: "tcp_recv_nonblock", feature: "TCP, received bytes", usable: hasParams("tcp_recvmsg", 6)},
+			program{name: "tcp_recv_4", feature: "TCP, received bytes", usable: hasParams("tcp_recvmsg", 4)},
+			program{name: "tcp_recv_5", feature: "TCP, received bytes", usable: hasParams("tcp_recvmsg", 5)},
+			program{name: "tcp_recv_6", feature: "TCP, received bytes", usable: hasParams("tcp_recvmsg", 6)},
 			program{name: "unix_send", feature: "unix stream sockets, sent bytes", optional: true, usable: hasParams("unix_stream_sendmsg", 3)},
 			program{name: "unix_recv", feature: "unix stream sockets, received bytes", optional: true, usable: hasParams("unix_stream_recvmsg", 4)},
 			program{name: "tcp_splice", feature: "bytes received by splice", optional: true, usable: hasParams("tcp_splice_read", 5)},
@@ -109,7 +111,6 @@ func hasParams(fn string, n int) func(*btf.Spec) bool {
 // returns those that remain.
 func (b Backend) prune(spec *ebpf.CollectionSpec, kernel *btf.Spec) ([]program, error) {
 	var kept []program
-	var missing []error
 	for _, p := range b.programs() {
 		if p.usable == nil || p.usable(kernel) {
 			kept = append(kept, p)
@@ -117,8 +118,9 @@ func (b Backend) prune(spec *ebpf.CollectionSpec, kernel *btf.Spec) ([]program, 
 		}
 		delete(spec.Programs, p.name)
 	}
-	if b == Fentry && !slices.ContainsFunc(kept, func(p program) bool { return p.name == "tcp_recv" || p.name == "tcp_recv_nonblock" }) {
-		missing = append(missing, errors.New("tcp_recvmsg has an unknown signature"))
+	receives := func(p program) bool { return strings.HasPrefix(p.name, "tcp_recv_") }
+	if b == Fentry && !slices.ContainsFunc(kept, receives) {
+		return nil, errors.New("tcp_recvmsg has a signature that no program is made for")
 	}
-	return kept, errors.Join(missing...)
+	return kept, nil
 }
