@@ -85,7 +85,7 @@ func (s *Span) String() string {
 	}
 	sort.Strings(keys)
 	for _, k := range keys {
-		fmt.Fprintf(&b, " %s=%.200v", k, s.Attrs[k])
+		fmt.Fprintf(&b, " %s=%.200s", k, fmt.Sprint(s.Attrs[k]))
 	}
 	return b.String()
 }

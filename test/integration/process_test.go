@@ -175,12 +175,18 @@ func blockFree(lo int) bool {
 	return true
 }
 
+// portFree binds and never listens: a process that listens on a selected port,
+// be it for a moment, is selected.
 func portFree(p int) bool {
-	l, err := net.Listen("tcp", fmt.Sprintf(":%d", p))
+	fd, err := syscall.Socket(syscall.AF_INET6, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return false
 	}
-	return l.Close() == nil
+	defer syscall.Close(fd)
+	if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
+		return false
+	}
+	return syscall.Bind(fd, &syscall.SockaddrInet6{Port: p}) == nil
 }
 
 // selector returns the block as an argument of --port.

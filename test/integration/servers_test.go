@@ -24,6 +24,9 @@ type serverCase struct {
 func one(name string, need feature, r request, want int) serverCase {
 	return serverCase{name, need, func(c *tcase, s *server) {
 		conn, req := s.dial(c, ""), r
+		if r.root {
+			req.target += s.name // a root is recognised by its target alone
+		}
 		if rep := c.exchange(conn, &req); rep.status != want {
 			c.Errorf("status %d, want %d", rep.status, want)
 		}
