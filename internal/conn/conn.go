@@ -30,6 +30,7 @@ type conn struct {
 	requests event.Dir // the direction in which requests flow, valid iff known
 	fresh    bool      // nothing moved before it was seen
 	insync   bool      // no head was lost
+	recvEOF  bool      // the peer's end of stream was read
 	pending  []*pending
 	open     *pending    // whose request has not ended
 	held     []*heldData // responses that were reported before their requests

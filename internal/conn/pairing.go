@@ -34,6 +34,9 @@ func methodOf(m []byte) httpparse.Method {
 func (r *requests) Head(h *httpparse.Head) httpparse.Method {
 	t := (*Table)(r)
 	c := t.cur
+	if c.mode != live {
+		return httpparse.MethodOther
+	}
 	t.stats.Requests++
 	if h.Truncated {
 		t.stats.TruncatedHeads++
@@ -84,6 +87,9 @@ func (r *requests) Desync() {
 func (r *responses) Head(h *httpparse.Head) httpparse.Method {
 	t := (*Table)(r)
 	c := t.cur
+	if c.mode != live {
+		return httpparse.MethodOther
+	}
 	if len(c.pending) == 0 {
 		t.stats.Orphans++
 		return httpparse.MethodOther
@@ -113,6 +119,10 @@ func (r *responses) End(e httpparse.End) {
 	x := &c.pending[0].x
 	x.End, x.Outcome = t.now, spanbuilder.Complete
 	switch e.Reason {
+	case httpparse.EndClose:
+		if t.dir == event.Recv && !c.recvEOF { // closed by the reader: there may have been more
+			x.Outcome = spanbuilder.Inferred
+		}
 	case httpparse.EndInferred:
 		x.Outcome = spanbuilder.Inferred
 	case httpparse.EndReplaced:

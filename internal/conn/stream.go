@@ -115,8 +115,9 @@ func (t *Table) settle(c *conn) {
 			t.abandon(c)
 		}
 	}
-	if c.mode == tunnel {
+	if c.mode != live {
 		t.dropPending(c, &t.stats.DroppedBroken)
+		t.freeStreams(c)
 	}
 }
 
@@ -149,7 +150,7 @@ func (t *Table) parserOf(c *conn, d event.Dir) *httpparse.Parser {
 		t.freeParsers = t.freeParsers[:n-1]
 		s.parser.Reset(kind)
 	} else {
-		s.parser = httpparse.New(kind, httpparse.Limits{Fields: t.limits.Fields})
+		s.parser = httpparse.New(kind, httpparse.Limits{Fields: t.limits.Fields, Scratch: t.scratch})
 	}
 	return s.parser
 }

@@ -69,6 +69,7 @@ type Table struct {
 	quiet      map[quietKey]*conn
 	stats      Stats
 
+	scratch     *httpparse.Scratch // shared by all parsers: one of them works at a time
 	freeParsers []*httpparse.Parser
 	freePending []*pending
 
@@ -88,7 +89,7 @@ type quietKey struct {
 func NewTable(l Limits, b Builder, k Kernel, targets func(tgid uint32) *spanbuilder.Target) *Table {
 	return &Table{
 		limits: l, builder: b, kernel: k, targets: targets,
-		conns: map[uint64]*conn{}, quiet: map[quietKey]*conn{},
+		conns: map[uint64]*conn{}, quiet: map[quietKey]*conn{}, scratch: new(httpparse.Scratch),
 	}
 }
 
@@ -147,6 +148,7 @@ func (t *Table) EOF(e *event.EOF) {
 	}
 	t.release(c)
 	t.catchUp(c, e)
+	c.recvEOF = c.recvEOF || e.Dir == event.Recv
 	t.eof(c, e.Dir)
 	t.settle(c)
 }
@@ -230,6 +232,12 @@ func (t *Table) unquiet(key quietKey, s *stream) {
 // remove forgets c; exchanges in flight are dropped and counted in dropped.
 func (t *Table) remove(c *conn, dropped *uint64) {
 	t.dropPending(c, dropped)
+	t.freeStreams(c)
+	t.unlink(c)
+	delete(t.conns, c.id)
+}
+
+func (t *Table) freeStreams(c *conn) {
 	for d := range c.streams {
 		s := &c.streams[d]
 		if s.quiet {
@@ -239,8 +247,6 @@ func (t *Table) remove(c *conn, dropped *uint64) {
 			t.putParser(s)
 		}
 	}
-	t.unlink(c)
-	delete(t.conns, c.id)
 }
 
 func (t *Table) dropPending(c *conn, dropped *uint64) {
