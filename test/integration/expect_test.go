@@ -6,6 +6,7 @@ package integration
 
 import (
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -79,6 +80,7 @@ type expect struct {
 	endOpen      bool   // only a lower bound of the end is known
 	optional     bool   // the span may be missing (the traffic itself was cut or unobserved)
 	headerSecret string // must appear nowhere in the span
+	truncated    bool   // the span must say that it is; nothing else is checked
 }
 
 // key identifies the span that e expects: by the parent id that the request
@@ -99,12 +101,22 @@ func rootKey(s *otlptest.Span) string {
 	if method == "" {
 		method = s.Str("http.request.method")
 	}
-	return fmt.Sprintf("%s root %s %s?%s", s.Kind, method, s.Str("url.path"), s.Str("url.query"))
+	path, query := s.Str("url.path"), s.Str("url.query")
+	if u, err := url.Parse(s.Str("url.full")); err == nil && u.Host != "" {
+		path, query = u.EscapedPath(), u.RawQuery
+	}
+	return fmt.Sprintf("%s root %s %s?%s", s.Kind, method, path, query)
 }
 
 // check compares span s with the truth and describes every difference.
 func (e *expect) check(s *otlptest.Span) []string {
 	c := &differences{}
+	if e.truncated {
+		if s.Attrs["tracer_agent.truncated"] != true {
+			c.addf("the span does not say that it is truncated")
+		}
+		return c.list
+	}
 	e.checkIdentity(c, s)
 	e.checkRequest(c, s)
 	e.checkOutcome(c, s)

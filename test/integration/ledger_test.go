@@ -174,6 +174,8 @@ func (th *theme) finish(t *testing.T) {
 	if !th.lossy {
 		th.agent.checkNothingLost(t)
 	}
+	th.agent.checkAccounts(t)
+	metrics := nonzero(th.agent.scrape(t))
 	th.agent.shutdown(t)
 	problems := th.compare(th.agent.sink.Spans())
 	for _, label := range sortedKeys(problems) {
@@ -186,6 +188,9 @@ func (th *theme) finish(t *testing.T) {
 				t.Error(p)
 			}
 		})
+	}
+	if t.Failed() {
+		t.Logf("the agent's metrics before it was stopped:\n%s", metrics)
 	}
 }
 

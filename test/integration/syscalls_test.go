@@ -27,6 +27,9 @@ func TestSyscalls(t *testing.T) {
 	for _, style := range strings.Fields(string(names)) {
 		th.send(t, style, func(c *tcase) { throughStyle(c, s, style) })
 	}
+	if !trafficOnly() && value(t, th.agent.scrape(t), buffersCut) == 0 {
+		t.Error("calls with too many buffers were not counted")
+	}
 	th.finish(t)
 }
 
@@ -38,6 +41,14 @@ func throughStyle(c *tcase, s *server, style string) {
 	for i, r := range []*request{
 		{}, {pieces: 50}, {fields: []string{"X-Long: " + strings.Repeat("l", 3000)}, last: true}, {root: true}, {},
 	} {
+		if style == "many+send" {
+			// Bytes behind the bound are not seen: what is told must say so. The
+			// short heads fit all the same or are found by their targets.
+			r.root, r.adjust = true, func(e *expect) { e.truncated = true }
+			if i == 1 {
+				continue
+			}
+		}
 		r.target = fmt.Sprintf("/s?i=%d&style=%s", i, strings.ReplaceAll(style, "+", "-"))
 		rep := c.exchange(conn, r)
 		if rep.size != 600 || !strings.HasPrefix(rep.body, style+".") {

@@ -71,8 +71,8 @@ def readv(s):
     return b"".join(bufs)[:n]
 
 
-def recvmsg(s):
-    bufs = [bytearray(7) for _ in range(40)] + [bytearray(4096)]
+def recvmsg(s, count=15):
+    bufs = [bytearray(7) for _ in range(count)] + [bytearray(4096)]
     n = s.recvmsg_into(bufs)[0]
     return b"".join(bufs)[:n]
 
@@ -126,7 +126,7 @@ STYLES = [
     ("recv+send", lambda s: s.recv(4096), lambda s, d: s.sendall(d)),
     ("read+write", lambda s: os.read(s.fileno(), 4096), lambda s, d: os.write(s.fileno(), d)),
     ("readv+writev", readv, lambda s, d: os.writev(s.fileno(), split(d, 1, 3, 20, 100))),
-    ("recvmsg+sendmsg", recvmsg, lambda s, d: s.sendmsg(split(d, *[5] * 40))),
+    ("recvmsg+sendmsg", recvmsg, lambda s, d: s.sendmsg(split(d, *[5] * 15))),
     ("recvmmsg+sendmmsg", recvmmsg, sendmmsg),
     ("recvfrom+sendto", lambda s: s.recvfrom(4096)[0], lambda s, d: s.sendto(d, 0, s.getpeername())),
     ("peek+send", peek, lambda s, d: s.sendall(d)),
@@ -134,6 +134,8 @@ STYLES = [
     ("nonblocking+send", nonblocking, lambda s, d: s.sendall(d)),
     ("recv+sendfile", lambda s: s.recv(4096), sendfile),
     ("recv+splice", lambda s: s.recv(4096), splice),
+    # More buffers than the agent looks at: 16.
+    ("many+send", lambda s: recvmsg(s, 25), lambda s, d: s.sendall(d)),
 ]
 
 
