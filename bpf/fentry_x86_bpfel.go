@@ -146,6 +146,7 @@ const (
 	FentryProgTcpSplice        = "tcp_splice"
 	FentryProgUnixRecv         = "unix_recv"
 	FentryProgUnixSend         = "unix_send"
+	FentryVarAbiTypes          = "abi_types"
 	FentryVarRequestHeadBytes  = "request_head_bytes"
 	FentryVarResponseHeadBytes = "response_head_bytes"
 	FentryVarUseCgroup         = "use_cgroup"
@@ -229,6 +230,7 @@ type FentryMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FentryVariableSpecs struct {
+	AbiTypes          *ebpf.VariableSpec `ebpf:"abi_types"`
 	RequestHeadBytes  *ebpf.VariableSpec `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.VariableSpec `ebpf:"response_head_bytes"`
 	UseCgroup         *ebpf.VariableSpec `ebpf:"use_cgroup"`
@@ -288,6 +290,7 @@ func (m *FentryMaps) Close() error {
 //
 // It can be passed to LoadFentryObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FentryVariables struct {
+	AbiTypes          *ebpf.Variable `ebpf:"abi_types"`
 	RequestHeadBytes  *ebpf.Variable `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.Variable `ebpf:"response_head_bytes"`
 	UseCgroup         *ebpf.Variable `ebpf:"use_cgroup"`

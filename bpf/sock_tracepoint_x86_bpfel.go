@@ -148,6 +148,7 @@ const (
 	SockTracepointProgSockRecv         = "sock_recv"
 	SockTracepointProgSockSend         = "sock_send"
 	SockTracepointProgSockState        = "sock_state"
+	SockTracepointVarAbiTypes          = "abi_types"
 	SockTracepointVarRequestHeadBytes  = "request_head_bytes"
 	SockTracepointVarResponseHeadBytes = "response_head_bytes"
 	SockTracepointVarUseCgroup         = "use_cgroup"
@@ -226,6 +227,7 @@ type SockTracepointMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SockTracepointVariableSpecs struct {
+	AbiTypes          *ebpf.VariableSpec `ebpf:"abi_types"`
 	RequestHeadBytes  *ebpf.VariableSpec `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.VariableSpec `ebpf:"response_head_bytes"`
 	UseCgroup         *ebpf.VariableSpec `ebpf:"use_cgroup"`
@@ -287,6 +289,7 @@ func (m *SockTracepointMaps) Close() error {
 //
 // It can be passed to LoadSockTracepointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SockTracepointVariables struct {
+	AbiTypes          *ebpf.Variable `ebpf:"abi_types"`
 	RequestHeadBytes  *ebpf.Variable `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.Variable `ebpf:"response_head_bytes"`
 	UseCgroup         *ebpf.Variable `ebpf:"use_cgroup"`

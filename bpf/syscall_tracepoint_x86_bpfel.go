@@ -139,6 +139,7 @@ const (
 	SyscallTracepointProgProcessFork      = "process_fork"
 	SyscallTracepointProgSockState        = "sock_state"
 	SyscallTracepointProgSyscallExit      = "syscall_exit"
+	SyscallTracepointVarAbiTypes          = "abi_types"
 	SyscallTracepointVarRequestHeadBytes  = "request_head_bytes"
 	SyscallTracepointVarResponseHeadBytes = "response_head_bytes"
 	SyscallTracepointVarUseCgroup         = "use_cgroup"
@@ -215,6 +216,7 @@ type SyscallTracepointMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SyscallTracepointVariableSpecs struct {
+	AbiTypes          *ebpf.VariableSpec `ebpf:"abi_types"`
 	RequestHeadBytes  *ebpf.VariableSpec `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.VariableSpec `ebpf:"response_head_bytes"`
 	UseCgroup         *ebpf.VariableSpec `ebpf:"use_cgroup"`
@@ -274,6 +276,7 @@ func (m *SyscallTracepointMaps) Close() error {
 //
 // It can be passed to LoadSyscallTracepointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SyscallTracepointVariables struct {
+	AbiTypes          *ebpf.Variable `ebpf:"abi_types"`
 	RequestHeadBytes  *ebpf.Variable `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.Variable `ebpf:"response_head_bytes"`
 	UseCgroup         *ebpf.Variable `ebpf:"use_cgroup"`
