@@ -14,7 +14,7 @@ host)
 	need nginx nginx-light bpftool bpftool python3 python3
 	mkdir -p .cache/bench/host
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o .cache/bench/tracer-agent ./cmd/tracer-agent
-	exec go run ./test/bench/host -agent .cache/bench/tracer-agent -dir .cache/bench/host -out .cache/bench/host/bench.json "$@"
+	exec go run ./test/bench/host -agent .cache/bench/tracer-agent -dir "$PWD/.cache/bench/host" -out .cache/bench/host/bench.json "$@"
 	;;
 vm)
 	shift
