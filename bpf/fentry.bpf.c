@@ -62,7 +62,7 @@ static __always_inline void on_recv(struct sock *sk, const struct msghdr *msg, i
 		on_call(sk, flags & MSG_TRUNC ? NULL : &msg->msg_iter, ret, DIR_RECV, slot);
 		return;
 	}
-	if (ret < 0 || !(sk->sk_shutdown & RCV_SHUTDOWN))
+	if (!(sk->sk_shutdown & RCV_SHUTDOWN))
 		return;
 	struct conn *c = conn_find(sk);
 
@@ -78,7 +78,7 @@ static __always_inline bool task_selected(void)
 SEC("fexit/tcp_sendmsg")
 int BPF_PROG(tcp_send, struct sock *sk, struct msghdr *msg, size_t size, int ret)
 {
-	if (task_selected() && ret > 0)
+	if (ret > 0 && task_selected())
 		on_call(sk, &msg->msg_iter, ret, DIR_SEND, SLOT_SEND);
 	return 0;
 }
@@ -88,7 +88,7 @@ int BPF_PROG(tcp_send, struct sock *sk, struct msghdr *msg, size_t size, int ret
 SEC("fexit/tcp_recvmsg")
 int BPF_PROG(tcp_recv_4, struct sock *sk, struct msghdr *msg, size_t size, int flags, int ret)
 {
-	if (task_selected())
+	if (ret >= 0 && task_selected())
 		on_recv(sk, msg, flags, ret, SLOT_RECV);
 	return 0;
 }
@@ -96,7 +96,7 @@ int BPF_PROG(tcp_recv_4, struct sock *sk, struct msghdr *msg, size_t size, int f
 SEC("fexit/tcp_recvmsg")
 int BPF_PROG(tcp_recv_5, struct sock *sk, struct msghdr *msg, size_t size, int flags, int *addr_len, int ret)
 {
-	if (task_selected())
+	if (ret >= 0 && task_selected())
 		on_recv(sk, msg, flags, ret, SLOT_RECV);
 	return 0;
 }
@@ -105,7 +105,7 @@ SEC("fexit/tcp_recvmsg")
 int BPF_PROG(tcp_recv_6, struct sock *sk, struct msghdr *msg, size_t size, int nonblock, int flags,
 	     int *addr_len, int ret)
 {
-	if (task_selected())
+	if (ret >= 0 && task_selected())
 		on_recv(sk, msg, flags, ret, SLOT_RECV);
 	return 0;
 }
@@ -113,7 +113,7 @@ int BPF_PROG(tcp_recv_6, struct sock *sk, struct msghdr *msg, size_t size, int n
 SEC("fexit/unix_stream_sendmsg")
 int BPF_PROG(unix_send, struct socket *sock, struct msghdr *msg, size_t size, int ret)
 {
-	if (task_selected() && ret > 0)
+	if (ret > 0 && task_selected())
 		on_call(sock->sk, &msg->msg_iter, ret, DIR_SEND, SLOT_UNIX_SEND);
 	return 0;
 }
@@ -121,7 +121,7 @@ int BPF_PROG(unix_send, struct socket *sock, struct msghdr *msg, size_t size, in
 SEC("fexit/unix_stream_recvmsg")
 int BPF_PROG(unix_recv, struct socket *sock, struct msghdr *msg, size_t size, int flags, int ret)
 {
-	if (task_selected())
+	if (ret >= 0 && task_selected())
 		on_recv(sock->sk, msg, flags, ret, SLOT_UNIX_RECV);
 	return 0;
 }
@@ -131,7 +131,7 @@ int BPF_PROG(unix_recv, struct socket *sock, struct msghdr *msg, size_t size, in
 SEC("fexit/tcp_splice_read")
 int BPF_PROG(tcp_splice, struct socket *sock, void *ppos, void *pipe, size_t len, unsigned int flags, long ret)
 {
-	if (task_selected() && ret > 0)
+	if (ret > 0 && task_selected())
 		on_call(sock->sk, NULL, ret, DIR_RECV, SLOT_RECV);
 	return 0;
 }
@@ -140,7 +140,7 @@ int BPF_PROG(tcp_splice, struct socket *sock, void *ppos, void *pipe, size_t len
 SEC("fexit/tcp_sendpage")
 int BPF_PROG(tcp_page, struct sock *sk, void *page, int offset, size_t size, int flags, int ret)
 {
-	if (task_selected() && ret > 0)
+	if (ret > 0 && task_selected())
 		on_call(sk, NULL, ret, DIR_SEND, SLOT_SEND);
 	return 0;
 }

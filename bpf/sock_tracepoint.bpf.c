@@ -55,17 +55,24 @@ static __always_inline void on_eof(struct sock *sk)
 		emit_eof(c, EV_EOF, DIR_RECV, 0);
 }
 
+static __always_inline long current_nr(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return sys_nr((const struct pt_regs *)bpf_task_pt_regs(task), task);
+}
+
+/* Most failures are EAGAIN: looked at before anything else, since they end an mmsg call. */
+static __always_inline void on_error(void)
+{
+	const long nr = current_nr();
+
+	if (nr == NR_recvmmsg || nr == NR_sendmmsg)
+		mmsg_end();
+}
+
 static __always_inline void on_call(struct sock *sk, int ret, int flags, u32 dir, u32 slot)
 {
-	const struct task_struct *task = bpf_get_current_task_btf();
-	const struct pt_regs *r = (const struct pt_regs *)bpf_task_pt_regs((struct task_struct *)task);
-	const long nr = sys_nr(r, task);
-
-	if (ret < 0) {
-		if (nr == NR_recvmmsg || nr == NR_sendmmsg)
-			mmsg_end();
-		return;
-	}
 	if (!sock_is_ours(sk) || (flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB)))
 		return;
 	if (ret == 0) {
@@ -74,20 +81,24 @@ static __always_inline void on_call(struct sock *sk, int ret, int flags, u32 dir
 		return;
 	}
 	struct conn *c = conn_get(sk);
-
 	struct scratch *sc = scratch_get(slot);
 
 	if (!c || !sc)
 		return;
-	if (!(flags & MSG_TRUNC)) /* TCP discards the bytes then */
-		syscall_src(&sc->src, r, nr, dir, ret);
+	if (!(flags & MSG_TRUNC)) { /* TCP discards the bytes then */
+		const struct pt_regs *r = (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+		syscall_src(&sc->src, r, current_nr(), dir, ret);
+	}
 	on_bytes(c, sk, sc, slot, dir, ret);
 }
 
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(sock_send, struct sock *sk, int ret, int flags)
 {
-	if (selected(bpf_get_current_pid_tgid() >> 32))
+	if (ret < 0)
+		on_error();
+	else if (selected(bpf_get_current_pid_tgid() >> 32))
 		on_call(sk, ret, flags, DIR_SEND, SLOT_SEND);
 	return 0;
 }
@@ -95,7 +106,9 @@ int BPF_PROG(sock_send, struct sock *sk, int ret, int flags)
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(sock_recv, struct sock *sk, int ret, int flags)
 {
-	if (selected(bpf_get_current_pid_tgid() >> 32))
+	if (ret < 0)
+		on_error();
+	else if (selected(bpf_get_current_pid_tgid() >> 32))
 		on_call(sk, ret, flags, DIR_RECV, SLOT_RECV);
 	return 0;
 }

@@ -68,6 +68,11 @@ type SockTracepointScratch struct {
 		Skip uint64
 		Seg  uint64
 		N    uint64
+		Segs [4]struct {
+			_    structs.HostLayout
+			Base uint64
+			Len  uint64
+		}
 	}
 	Conn struct {
 		_   structs.HostLayout

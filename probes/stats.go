@@ -13,10 +13,7 @@ import (
 type stat uint32
 
 const (
-	statCalls stat = iota
-	statRecords
-	statRecordBytes
-	statLostRecords
+	statLostRecords stat = iota
 	statLostBytes
 	statLostControl
 	statUnseenCalls
@@ -31,9 +28,6 @@ const (
 
 // Stats are the kernel's counters since Open, summed over CPUs.
 type Stats struct {
-	Calls        uint64 // socket calls of selected tasks that moved bytes
-	Records      uint64 // records handed to the data ring
-	RecordBytes  uint64
 	LostRecords  uint64 // data ring full
 	LostBytes    uint64 // captured bytes of those
 	LostControl  uint64 // control ring full
@@ -60,7 +54,6 @@ func (p *Probes) Stats() (Stats, error) {
 		}
 	}
 	s := Stats{
-		Calls: v[statCalls], Records: v[statRecords], RecordBytes: v[statRecordBytes],
 		LostRecords: v[statLostRecords], LostBytes: v[statLostBytes], LostControl: v[statLostControl],
 		UnseenCalls: v[statUnseenCalls], ReadFaults: v[statReadFaults], SegsCut: v[statSegsCut],
 		Conns: v[statConns], ConnFull: v[statConnFull], VerdictFull: v[statVerdictFull], ProgressFull: v[statProgressFull],

@@ -13,7 +13,6 @@ import (
 // TestStatOrder compares the counters' indices with enum stat of every object.
 func TestStatOrder(t *testing.T) {
 	want := map[string]uint64{
-		"STAT_CALLS": uint64(statCalls), "STAT_RECORDS": uint64(statRecords), "STAT_RECORD_BYTES": uint64(statRecordBytes),
 		"STAT_LOST_RECORDS": uint64(statLostRecords), "STAT_LOST_BYTES": uint64(statLostBytes),
 		"STAT_LOST_CONTROL": uint64(statLostControl), "STAT_UNSEEN_CALLS": uint64(statUnseenCalls),
 		"STAT_READ_FAULTS": uint64(statReadFaults), "STAT_SEGS_CUT": uint64(statSegsCut), "STAT_CONNS": uint64(statConns),

@@ -17,8 +17,6 @@ static __always_inline bool emit(const void *rec, u32 size, u32 captured)
 		stat_add(STAT_LOST_BYTES, captured);
 		return false;
 	}
-	stat_add(STAT_RECORDS, 1);
-	stat_add(STAT_RECORD_BYTES, size);
 	return true;
 }
 

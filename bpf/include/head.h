@@ -61,6 +61,23 @@ static __always_inline enum head_kind request_kind(const u8 *b, u32 n)
 	return HEAD_NONE;
 }
 
+/* The usual starts, by one comparison. first holds the first bytes as they lie in memory, n of
+ * them valid. HEAD_NONE: look closer. */
+static __always_inline enum head_kind head_usual(u64 first, u32 n)
+{
+	const u64 five = first & 0xffffffffffULL;
+
+	if (n < 8)
+		return HEAD_NONE;
+	if (five == 0x2f50545448ULL) /* HTTP/ */
+		return HEAD_RESPONSE;
+	if (five == 0x2f20544547ULL) /* GET / */
+		return HEAD_REQUEST;
+	if ((first & 0xffffffffffffULL) == 0x2f2054534f50ULL) /* POST / */
+		return HEAD_REQUEST;
+	return HEAD_NONE;
+}
+
 /* b has HEAD_PEEK readable bytes, n of them valid. */
 static __always_inline enum head_kind head_kind(const u8 *b, u32 n)
 {

@@ -23,6 +23,7 @@ struct cursor {
 	u64 skip; /* into the iovec */
 	u64 seg;  /* iovec */
 	u64 n;	  /* bytes of this step */
+	struct user_iovec64 segs[SEGS_READ];
 };
 
 /* One call being looked at. Each program has its own slot, since a program cannot be preempted
@@ -53,13 +54,25 @@ struct {
 	__type(value, struct scratch);
 } scratch_by_slot SEC(".maps");
 
-static __always_inline bool read_seg(const struct src *s, u32 i, struct user_iovec64 *seg)
+static __always_inline bool read_iov(const struct src *s, u64 i, void *to, u32 size)
 {
-	const void *at = (const void *)(s->addr + (u64)i * sizeof(*seg));
+	const void *at = (const void *)(s->addr + i * sizeof(struct user_iovec64));
 
 	if (s->kind == SRC_IOV_KERNEL)
-		return bpf_probe_read_kernel(seg, sizeof(*seg), at) == 0;
-	return bpf_probe_read_user(seg, sizeof(*seg), at) == 0;
+		return bpf_probe_read_kernel(to, size, at) == 0;
+	return bpf_probe_read_user(to, size, at) == 0;
+}
+
+/* The first SEGS_READ iovecs at once, or those that there are. */
+static __always_inline bool read_first(const struct src *s, struct cursor *cur)
+{
+	if (s->nr >= SEGS_READ)
+		return read_iov(s, 0, cur->segs, sizeof(cur->segs));
+	if (s->nr == 2)
+		return read_iov(s, 0, cur->segs, 2 * sizeof(cur->segs[0]));
+	if (s->nr == 1)
+		return read_iov(s, 0, cur->segs, sizeof(cur->segs[0]));
+	return read_iov(s, 0, cur->segs, 3 * sizeof(cur->segs[0]));
 }
 
 /* Copies want bytes of an iovec source, from bytes into the call, to payload + at (0 or TAIL_AT).
@@ -74,22 +87,29 @@ __noinline int gather(u32 slot, u64 from, u32 want, u32 at)
 		return 0;
 	volatile struct cursor *cur = &sc->cur;
 
+	if (!sc->src.nr || !read_first(&sc->src, &sc->cur)) {
+		stat_add(STAT_READ_FAULTS, 1);
+		return 0;
+	}
 	cur->off = at;
 	cur->skip = sc->src.skip + from;
 	cur->seg = 0;
 	for (u32 i = 0; i < 2 * SEGS_MAX; i++) {
 		const u64 off = cur->off, skip = cur->skip;
+		const u64 i_seg = cur->seg;
 		struct user_iovec64 seg;
 
-		if (off >= end || off > HEAD_MAX + 8 || cur->seg >= sc->src.nr)
+		if (off >= end || off > HEAD_MAX + 8 || i_seg >= sc->src.nr)
 			break;
-		if (!read_seg(&sc->src, cur->seg, &seg)) {
+		if (i_seg < SEGS_READ) {
+			seg = sc->cur.segs[i_seg];
+		} else if (!read_iov(&sc->src, i_seg, &seg, sizeof(seg))) {
 			stat_add(STAT_READ_FAULTS, 1);
 			break;
 		}
 		if (skip >= seg.len) {
 			cur->skip = skip - seg.len;
-			cur->seg++;
+			cur->seg = i_seg + 1;
 			continue;
 		}
 		u64 n = seg.len - skip;

@@ -8,6 +8,8 @@
 #define CHUNK_MAX 8192
 /* Buffers of one readv/writev/recvmsg/sendmsg call that are looked at. */
 #define SEGS_MAX 16
+/* Of these, read at once. */
+#define SEGS_READ 4
 /* Messages of one recvmmsg/sendmmsg call that are looked at. */
 #define MMSG_MAX 16
 /* Records without payload that a turn may cost after its head budget is spent. */

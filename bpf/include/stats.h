@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the programs count. Names reach Go through BTF (bpf2go), metrics through probes/. */
+/* What the programs count: nothing that happens on every call. Names reach Go through BTF (bpf2go), metrics through probes/. */
 #pragma once
 
 enum stat {
-	STAT_CALLS = 0,		/* socket calls of selected tasks that moved bytes */
-	STAT_RECORDS,		/* records handed to the data ring */
-	STAT_RECORD_BYTES,
-	STAT_LOST_RECORDS,	/* data ring full */
+	STAT_LOST_RECORDS = 0,	/* data ring full */
 	STAT_LOST_BYTES,	/* captured bytes of those */
 	STAT_LOST_CONTROL,	/* control ring full */
 	STAT_UNSEEN_CALLS,	/* calls whose payload cannot be read: splice, io_uring, 32-bit callers */

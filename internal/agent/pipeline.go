@@ -26,13 +26,17 @@ type pipeline struct {
 	clock    *spanbuilder.Clock
 	routes   []*route.Set                              // by include rule
 	targets  map[*discovery.Target]*spanbuilder.Target // what spans need of each
-	bad      uint64                                    // records that did not decode
+	records  uint64
+	bytes    uint64 // of the records
+	bad      uint64 // records that did not decode
 }
 
 // totals are the counters of everything behind the ring.
 type totals struct {
 	table   conn.Stats
 	builder spanbuilder.Stats
+	records uint64
+	bytes   uint64
 	bad     uint64
 }
 
@@ -115,6 +119,8 @@ func (p *pipeline) target(tgid uint32) *spanbuilder.Target {
 
 // record takes one record of either ring.
 func (p *pipeline) record(b []byte) {
+	p.records++
+	p.bytes += uint64(len(b))
 	kind, err := event.Peek(b)
 	if err == nil {
 		err = p.dispatch(kind, b)
@@ -183,5 +189,5 @@ func (p *pipeline) process(kind event.Kind, b []byte) error {
 func (p *pipeline) totals() totals {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return totals{table: p.table.Stats(), builder: p.builder.Stats(), bad: p.bad}
+	return totals{table: p.table.Stats(), builder: p.builder.Stats(), records: p.records, bytes: p.bytes, bad: p.bad}
 }

@@ -36,9 +36,6 @@ func (a *Agent) kernelSamples(e emit) {
 	}
 	gauge(e, "backend_info", "The backend in use, as a label.", 1, label("backend", string(a.probes.Backend())))
 	gauge(e, "kernel_hooks_missing", "Optional hooks that did not attach.", float64(len(a.probes.Missing())))
-	counter(e, "kernel_calls_total", "Socket calls of selected tasks that moved bytes.", k.Calls)
-	counter(e, "kernel_records_total", "Records handed to the data ring.", k.Records)
-	counter(e, "kernel_record_bytes_total", "Bytes of those records.", k.RecordBytes)
 	counter(e, "kernel_connections_total", "Connections that carried a message head.", k.Conns)
 	const lost = "Records lost in the kernel, by reason."
 	counter(e, "kernel_lost_records_total", lost, k.LostRecords, label("reason", "data_ring_full"))
@@ -70,6 +67,8 @@ func (a *Agent) selectionSamples(e emit) {
 func (a *Agent) pipelineSamples(e emit) {
 	t := a.pipeline.totals()
 	c := t.table
+	counter(e, "records_total", "Records read from the kernel.", t.records)
+	counter(e, "record_bytes_total", "Bytes of those records.", t.bytes)
 	counter(e, "records_bad_total", "Records that did not decode.", t.bad)
 	gauge(e, "connections", "Connections in the table.", float64(c.OpenConnections))
 	gauge(e, "exchanges_open", "Requests whose response has not ended.", float64(c.OpenExchanges))
