@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"github.com/tracer-agent/tracer-agent/internal/agent"
 	"github.com/tracer-agent/tracer-agent/internal/cli"
 	"github.com/tracer-agent/tracer-agent/internal/config"
+	"github.com/tracer-agent/tracer-agent/internal/demo"
 	"github.com/tracer-agent/tracer-agent/internal/event"
 )
 
@@ -20,7 +22,20 @@ import (
 // what the Go tool recorded is shown.
 var version, commit, date string
 
-func main() { os.Exit(cli.Main(deps())) }
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == demo.Argument { // a child of "tracer-agent demo"
+		os.Exit(serveDemo(os.Args[2:]))
+	}
+	os.Exit(cli.Main(deps()))
+}
+
+func serveDemo(args []string) int {
+	if err := demo.Main(args, os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintf(os.Stderr, "tracer-agent: %v\n", err)
+		return 1
+	}
+	return 0
+}
 
 func deps() cli.Deps {
 	return cli.Deps{
