@@ -57,7 +57,7 @@ func Flags(set *flag.FlagSet) *Settings {
 	set.StringVar(&s.AgentFile, "agent", "", "the agent's binary")
 	set.StringVar(&s.Ready, "ready", "tracer-agent ready:", "start of the line that tells that the agent is ready")
 	set.BoolVar(&s.Spans, "spans", true, "the agent sends a SERVER span per request")
-	set.StringVar(&s.Drops, "drops", "dropped|lost", "names of the agent's counters of lost spans (regular expression)")
+	set.StringVar(&s.Drops, "drops", "(requests|spans)_dropped_total", "names of the agent's counters of lost spans (regular expression)")
 	set.StringVar(&s.Dir, "dir", "", "folder for logs (default: a temporary one)")
 	set.StringVar(&s.GoServer, "goserver", "goserver", "the Go server's binary")
 	set.StringVar(&s.NginxPath, "nginx", "nginx", "nginx's binary")
