@@ -46,8 +46,8 @@ type wrkRun struct {
 }
 
 // TestServersUnderWrk counts: every server answers as fast as it can for a
-// second, and exactly the requests that wrk made are told. wrk leaves at the
-// end with up to one request in flight per connection.
+// second, and exactly the requests that wrk made are told or counted as lost.
+// wrk leaves at the end with up to one request in flight per connection.
 func TestServersUnderWrk(t *testing.T) {
 	block := newPorts(t)
 	a := startAgent(t, agentOptions{args: []string{"--port", block.selector()}})
@@ -87,23 +87,31 @@ func verifyRuns(t *testing.T, a *agent, runs []wrkRun) {
 		t.Skip("TRACER_AGENT=off: wrk was answered, no agent was tested")
 	}
 	_, _ = a.sink.WaitFor(total, time.Now().Add(6*time.Second))
-	a.checkNothingLost(t)
 	a.checkAccounts(t)
+	lost, _ := sum(a.scrape(t), lossSeries)
 	a.shutdown(t)
 	byRun := map[string][]otlptest.Span{}
 	for _, s := range a.sink.Spans() {
 		byRun[s.TraceID] = append(byRun[s.TraceID], s)
 	}
 	for _, r := range runs {
-		t.Run(r.name, func(t *testing.T) { r.verify(t, byRun[r.trace]) })
+		t.Run(r.name, func(t *testing.T) { r.verify(t, byRun[r.trace], lost > 0) })
+		total -= len(byRun[r.trace])
 		delete(byRun, r.trace)
+	}
+	// At the machine's limit spans may be lost, but not in silence.
+	t.Logf("%d spans are missing, the counters of losses add up to %v", max(total, 0), lost)
+	if float64(total) > lost {
+		t.Errorf("%d spans are missing, but the counters of losses add up to %v", total, lost)
 	}
 	for trace, spans := range byRun {
 		t.Errorf("%d spans of an unknown trace %s, such as %s", len(spans), trace, &spans[0])
 	}
 }
 
-func (r wrkRun) verify(t *testing.T, spans []otlptest.Span) {
+// verify checks the spans of one run; lossy says that losses were counted, and
+// then spans may be missing, but none may be doubled, wrong or made up.
+func (r wrkRun) verify(t *testing.T, spans []otlptest.Span, lossy bool) {
 	whole := 0
 	seen := map[string]bool{}
 	for i := range spans {
@@ -120,7 +128,7 @@ func (r wrkRun) verify(t *testing.T, spans []otlptest.Span) {
 			t.Fatalf("neither answered nor cut short: %s", s)
 		}
 	}
-	if whole < r.answered || whole > r.answered+wrkConnections || len(spans) > r.answered+2*wrkConnections {
+	if whole < r.answered && !lossy || whole > r.answered+wrkConnections || len(spans) > r.answered+2*wrkConnections {
 		t.Errorf("%d spans, %d of them answered; wrk counted %d answers (and at most %d in flight at its end)",
 			len(spans), whole, r.answered, wrkConnections)
 	}
