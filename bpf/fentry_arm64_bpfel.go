@@ -16,6 +16,7 @@ import (
 type FentryConn struct {
 	_         structs.HostLayout
 	Id        uint64
+	Inode     uint64
 	Pos       [2]uint64
 	Ktime     [2]uint64
 	Budget    [2]uint32

@@ -21,33 +21,46 @@ static __always_inline u64 conn_next_id(void)
 	return ((u64)(bpf_get_smp_processor_id() + 1) << 44) | (*n & ((1ULL << 44) - 1));
 }
 
-/* A macro, so that sk keeps the verifier's type: sk_storage takes a trusted socket only. */
-#define conn_find(sk)                                                                              \
-	({                                                                                         \
-		struct conn *_c;                                                                   \
-		if (use_sk_storage) {                                                              \
-			_c = bpf_sk_storage_get(&conn_of_sock, (void *)(sk), NULL, 0);             \
-		} else {                                                                           \
-			const u64 _key = (u64)(sk);                                                \
-			_c = bpf_map_lookup_elem(&conn_by_addr, &_key);                            \
-		}                                                                                  \
-		_c;                                                                                \
-	})
-
 static __always_inline void conn_init(struct conn *c)
 {
 	c->id = conn_next_id();
 	c->last_dir = 0xff;
 }
 
-static __always_inline struct conn *conn_insert_addr(u64 key)
+static __always_inline u64 unix_inode(const struct sock *sk)
 {
-	struct conn fresh = {};
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) != AF_UNIX)
+		return 0;
+	return BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino);
+}
 
+static __always_inline struct conn *conn_find_addr(const struct sock *sk)
+{
+	const u64 key = (u64)sk;
+	struct conn *c = bpf_map_lookup_elem(&conn_by_addr, &key);
+
+	return c && c->inode == unix_inode(sk) ? c : NULL;
+}
+
+static __always_inline struct conn *conn_get_addr(const struct sock *sk)
+{
+	const u64 key = (u64)sk;
+	struct conn *c = conn_find_addr(sk), fresh = {};
+
+	if (c)
+		return c;
 	conn_init(&fresh);
-	bpf_map_update_elem(&conn_by_addr, &key, &fresh, BPF_ANY);
+	fresh.inode = unix_inode(sk);
+	if (bpf_map_update_elem(&conn_by_addr, &key, &fresh, BPF_ANY))
+		return NULL;
 	return bpf_map_lookup_elem(&conn_by_addr, &key);
 }
+
+/* Macros, so that sk keeps the verifier's type: sk_storage takes a trusted socket only. */
+
+#define conn_find(sk)                                                                              \
+	(use_sk_storage ? (struct conn *)bpf_sk_storage_get(&conn_of_sock, (void *)(sk), NULL, 0)  \
+			: conn_find_addr(sk))
 
 #define conn_get(sk)                                                                               \
 	({                                                                                         \
@@ -58,9 +71,7 @@ static __always_inline struct conn *conn_insert_addr(u64 key)
 			if (_c && !_c->id)                                                         \
 				conn_init(_c);                                                     \
 		} else {                                                                           \
-			_c = conn_find(sk);                                                        \
-			if (!_c)                                                                   \
-				_c = conn_insert_addr((u64)(sk));                                  \
+			_c = conn_get_addr(sk);                                                    \
 		}                                                                                  \
 		if (!_c)                                                                           \
 			stat_add(STAT_CONN_FULL, 1);                                               \

@@ -25,6 +25,7 @@ struct port_rule {
 /* Where one connection stands. Lives with the socket (sk_storage) or in an LRU map. */
 struct conn {
 	u64 id;
+	u64 inode;     /* of a unix socket in the LRU map: tells a reused address */
 	u64 pos[2];    /* bytes seen, by enum ev_dir */
 	u64 ktime[2];  /* when pos last moved */
 	u32 budget[2]; /* bytes of the current head that may still be shipped */
@@ -74,7 +75,8 @@ struct {
 	__type(value, struct conn);
 } conn_of_sock SEC(".maps");
 
-/* socket address -> conn, removed when the socket closes. Used iff !use_sk_storage. */
+/* socket address -> conn, removed when a TCP socket closes; nothing tells of a unix socket's end,
+ * its entry is told by its inode. Used iff !use_sk_storage. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);
