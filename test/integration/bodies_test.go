@@ -61,7 +61,11 @@ func (th *theme) records(t *testing.T) float64 {
 	if trafficOnly() {
 		return 0
 	}
-	return value(t, th.agent.scrape(t), kernelRecords)
+	n, series := sum(th.agent.scrape(t), recordSeries)
+	if series == 0 {
+		t.Error("no metric counts ring-buffer records")
+	}
+	return n
 }
 
 // checkCost bounds what three gigabytes may cost: a record per packet would be

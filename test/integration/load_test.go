@@ -88,7 +88,7 @@ func verifyRuns(t *testing.T, a *agent, runs []wrkRun) {
 	}
 	_, _ = a.sink.WaitFor(total, time.Now().Add(6*time.Second))
 	a.checkAccounts(t)
-	lost, _ := sum(a.scrape(t), lossSeries)
+	lost, _ := sum(a.scrape(t), lossCounts)
 	a.shutdown(t)
 	byRun := map[string][]otlptest.Span{}
 	for _, s := range a.sink.Spans() {

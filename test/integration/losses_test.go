@@ -15,7 +15,10 @@ import (
 // and what was not understood. New members of a family are found by their names.
 var (
 	lossSeries = regexp.MustCompile(`^tracer_agent_[a-z0-9_]*(dropped|lost|missed|map_full|table_full)[a-z0-9_]*(\{|$)`)
-	badSeries  = regexp.MustCompile(`^tracer_agent_[a-z0-9_]*(desync|truncated|invalid|records_bad|dropped|orphaned|connections_http2)[a-z0-9_]*(\{|$)`)
+	// lossCounts is lossSeries without what counts bytes.
+	lossCounts   = regexp.MustCompile(`^tracer_agent_[a-z0-9_]*(dropped|lost_records)[a-z0-9_]*(\{|$)`)
+	recordSeries = regexp.MustCompile(`^tracer_agent_(kernel_)?records_total$`)
+	badSeries    = regexp.MustCompile(`^tracer_agent_[a-z0-9_]*(desync|truncated|invalid|records_bad|dropped|orphaned|connections_http2)[a-z0-9_]*(\{|$)`)
 )
 
 // The metrics by which requests are accounted for.
@@ -24,7 +27,6 @@ const (
 	requestsOpen    = "tracer_agent_exchanges_open"
 	requestsDropped = "tracer_agent_requests_dropped_total"
 	spansOffered    = "tracer_agent_spans_offered_total"
-	kernelRecords   = "tracer_agent_kernel_records_total"
 	buffersCut      = `tracer_agent_kernel_unseen_calls_total{reason="too_many_buffers"}`
 )
 

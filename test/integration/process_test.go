@@ -104,7 +104,13 @@ func (p *process) kill() {
 	<-p.exited
 }
 
+// tail returns the end of a log, or of a crash the beginning, in about n bytes.
 func tail(s string, n int) string {
+	for _, mark := range []string{"\npanic: ", "\nfatal error: ", "\nunexpected fault", "\nSIG"} {
+		if at := strings.Index(s, mark); at >= 0 {
+			return s[at:min(len(s), at+n)]
+		}
+	}
 	if len(s) <= n {
 		return s
 	}
