@@ -43,9 +43,6 @@ type totals struct {
 // maxTargets bounds the cache of targets; it is rebuilt when full.
 const maxTargets = 4096
 
-// maxPipelined bounds the exchanges in flight on one connection.
-const maxPipelined = 1024
-
 func newPipeline(cfg config.Config, k conn.Kernel, d *discovery.Discovery, sink spanbuilder.Sink) (*pipeline, error) {
 	bc, err := builderConfig(cfg)
 	if err != nil {
@@ -69,8 +66,8 @@ func newPipeline(cfg config.Config, k conn.Kernel, d *discovery.Discovery, sink 
 		return nil, err
 	}
 	limits := conn.Limits{
-		Connections: cfg.Kernel.MaxConnections, Pipelined: maxPipelined,
-		IdleUnix: idleUnix, Fields: cfg.HTTP.MaxFields,
+		Connections: cfg.Kernel.MaxConnections, Pipelined: cfg.Limits.PipelinedRequests,
+		IdleUnix: cfg.Limits.IdleUnixConnection, Fields: cfg.HTTP.MaxFields,
 	}
 	p.table = conn.NewTable(limits, p.builder, k, p.target)
 	return p, nil

@@ -6,7 +6,6 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"time"
 
 	"github.com/tracer-agent/tracer-agent/export"
 	"github.com/tracer-agent/tracer-agent/internal/config"
@@ -66,7 +65,7 @@ func discoveryOptions(log *slog.Logger, version string) discovery.Options {
 
 func queueConfig(cfg config.Config) export.QueueConfig {
 	return export.QueueConfig{
-		Spans: cfg.Export.QueueSpans, BatchSpans: cfg.Export.BatchSpans, BatchDelay: cfg.Export.BatchDelay,
+		Spans: cfg.Export.QueueSpans, Bytes: cfg.Export.QueueBytes, BatchSpans: cfg.Export.BatchSpans, BatchDelay: cfg.Export.BatchDelay,
 	}
 }
 
@@ -107,5 +106,3 @@ func newExporter(ctx context.Context, cfg config.Config, opts Options) (export.E
 	}
 	return exp, name, nil
 }
-
-const idleUnix = 10 * time.Second

@@ -90,6 +90,8 @@ type Export struct {
 	// Spans that may wait for export. When the queue is full the oldest batch
 	// is dropped and counted.
 	QueueSpans int `yaml:"queue_spans" check:"min=1 max=4194304"`
+	// Estimated memory of those spans at most.
+	QueueBytes int `yaml:"queue_bytes" check:"min=1048576 max=17179869184"`
 	// Spans sent in one request at most. Not above `queue_spans`.
 	BatchSpans int `yaml:"batch_spans" check:"min=1 max=65536"`
 	// How long a span waits for its batch to fill.
@@ -165,21 +167,22 @@ type Kernel struct {
 	RingBytes int `yaml:"ring_bytes" check:"min=65536 max=1073741824 power2"`
 	// Selected processes at one time. Further ones are not traced, and counted.
 	MaxProcesses int `yaml:"max_processes" check:"min=16 max=4194304"`
-	// Traced connections at one time. Further ones are not traced, and counted.
+	// Traced connections at one time. Beyond, the one that was silent for the
+	// longest time is given up, and counted.
 	MaxConnections int `yaml:"max_connections" check:"min=16 max=4194304"`
 	// How long the kernel may collect records before it wakes the agent. Adds
 	// to the time until a span is seen, never to the application's.
 	BatchInterval time.Duration `yaml:"batch_interval" check:"min=1ms max=1s"`
 }
 
-// Limits says when the agent stops waiting for something.
+// Limits bounds what the agent keeps of a connection.
 type Limits struct {
-	// State of a connection without traffic is forgotten after this time; it
-	// is picked up again at its next message.
-	IdleConnection time.Duration `yaml:"idle_connection" check:"min=1s max=24h"`
-	// An exchange in which nothing moves for this long is given up: its span
-	// is sent as far as it was seen, marked as incomplete.
-	IdleExchange time.Duration `yaml:"idle_exchange" check:"min=1s max=24h"`
+	// A unix socket connection without traffic is taken for closed after this
+	// time: the tracepoint backends do not see a unix socket close.
+	IdleUnixConnection time.Duration `yaml:"idle_unix_connection" check:"min=1s max=24h"`
+	// Requests in flight on one connection (pipelining). Beyond, the
+	// connection is not followed any more, and its requests are counted.
+	PipelinedRequests int `yaml:"pipelined_requests" check:"min=1 max=65536"`
 }
 
 // Metrics is where the agent's own counters can be read.

@@ -19,7 +19,7 @@ func Default() Config {
 		},
 		Sampling: Sampling{Sampler: "parentbased_traceidratio", Ratio: 1},
 		Export: Export{
-			QueueSpans:      65536,
+			QueueBytes: 24 << 20, QueueSpans: 65536,
 			BatchSpans:      512,
 			BatchDelay:      200 * time.Millisecond,
 			ShutdownTimeout: 5 * time.Second,
@@ -35,7 +35,7 @@ func Default() Config {
 			MaxConnections: 65536,
 			BatchInterval:  20 * time.Millisecond,
 		},
-		Limits: Limits{IdleConnection: 10 * time.Minute, IdleExchange: 5 * time.Minute},
+		Limits: Limits{IdleUnixConnection: 10 * time.Second, PipelinedRequests: 1024},
 		Log:    Log{Level: "info", Format: "text"},
 	}
 }

@@ -87,7 +87,7 @@ func TestEverythingIsRead(t *testing.T) {
 		},
 		Sampling: Sampling{Sampler: "traceidratio", Ratio: 0.25},
 		Export: Export{
-			Stdout: "json", QueueSpans: 1000000, BatchSpans: 1024, BatchDelay: time.Second,
+			Stdout: "json", QueueSpans: 1000000, QueueBytes: 2000000, BatchSpans: 1024, BatchDelay: time.Second,
 			OTLP: OTLP{
 				Endpoint: "https://collector.example:4318/v1/traces", Protocol: "http/protobuf",
 				Headers: map[string]string{"x-api-key": "1234", "x-zone": "eu"}, Compression: "gzip", Timeout: 3 * time.Second,
@@ -97,7 +97,7 @@ func TestEverythingIsRead(t *testing.T) {
 		},
 		Propagation: Propagation{Formats: []string{"b3multi", "w3c", "gcp"}, CorrelationHeaders: []string{}},
 		Kernel:      Kernel{Backend: "fentry", RingBytes: 8 << 20, MaxProcesses: 100, MaxConnections: 1000, BatchInterval: time.Millisecond},
-		Limits:      Limits{IdleConnection: 90 * time.Minute, IdleExchange: time.Second},
+		Limits:      Limits{IdleUnixConnection: 90 * time.Minute, PipelinedRequests: 7},
 		Metrics:     Metrics{Listen: "[::1]:0"},
 		Log:         Log{Level: "debug", Format: "json"},
 	}
