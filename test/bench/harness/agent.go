@@ -4,10 +4,7 @@ package harness
 
 import (
 	"fmt"
-	"io"
-	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -46,6 +43,7 @@ func startAgent(s Settings, traced *server, spans *sink.Sink) (*agent, error) {
 	readyLine := make(chan time.Time, 1)
 	var once sync.Once
 	env := []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + spans.URL(), "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"}
+	spans.Reset()
 	begin := time.Now()
 	p, err := startProcess(s.Dir, "agent", s.agentCommand(traced.port, metrics), env, func(line string) {
 		if s.Ready != "" && strings.HasPrefix(line, s.Ready) {
@@ -88,7 +86,7 @@ func (a *agent) awaitFirstSpan(s Settings, begin time.Time, traced *server, span
 
 // settle waits until the spans of the first requests have all arrived.
 func (a *agent) settle(s Settings, spans *sink.Sink) error {
-	awaitSpans(spans, -1, min(s.Quiet, 2*time.Second))
+	awaitSpans(spans, -1, min(s.Quiet, time.Second))
 	if !a.running() {
 		return fmt.Errorf("the agent ended; see agent.log in %s", s.Dir)
 	}
@@ -108,30 +106,11 @@ func awaitSpans(spans *sink.Sink, want int, quiet time.Duration) {
 	}
 }
 
-// dropped returns the sum of the agent's counters of lost spans, or -1 if it
-// does not tell.
-func (a *agent) dropped() float64 {
-	response, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", a.metrics))
-	if err != nil {
-		return -1
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != http.StatusOK {
-		return -1
-	}
-	sum := 0.0
-	for line := range strings.Lines(string(text)) {
-		name, _, _ := strings.Cut(line, "{")
-		name, _, _ = strings.Cut(name, " ")
-		if strings.HasPrefix(line, "#") || !a.drops.MatchString(name) {
-			continue
-		}
-		fields := strings.Fields(line)
-		value, err := strconv.ParseFloat(fields[len(fields)-1], 64)
-		if err == nil {
-			sum += value
-		}
-	}
-	return sum
+// idle returns what the agent uses when it has nothing to do, in per cent of a
+// processor.
+func (a *agent) idle() float64 {
+	const span = 2 * time.Second
+	before := a.cpu()
+	time.Sleep(span)
+	return 100 * float64(a.cpu()-before) / float64(span)
 }

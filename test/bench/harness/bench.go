@@ -136,6 +136,7 @@ func (b *bench) extras(a *agent, before census, r *Result) error {
 	if b.spec.Saturation && b.Spans {
 		r.Saturation = b.saturation(a)
 	}
+	r.IdlePercent = a.idle()
 	resident, peak := a.memory()
 	r.AgentRSS, r.AgentPeak = resident, peak
 	return nil
@@ -145,7 +146,7 @@ func (b *bench) extras(a *agent, before census, r *Result) error {
 func (b *bench) trial(a *agent) Trial {
 	b.run(b.Warm, a)
 	b.spans.Reset()
-	dropped := a.droppedOr(0)
+	before := a.counters()
 	server0, agent0 := b.server.cpu(), a.cpuOr(0)
 	result := load.Run(b.plan(b.Requests))
 	server1 := b.server.cpu()
@@ -161,7 +162,7 @@ func (b *bench) trial(a *agent) Trial {
 	}
 	if a != nil {
 		t.addSpans(b.spans.Counts())
-		t.Dropped = a.droppedOr(0) - dropped
+		t.count(a, before)
 		t.ReadyS, t.FirstSpanS, t.StartCPUS = a.ready.Seconds(), a.firstSpan.Seconds(), a.startCPU.Seconds()
 		t.RSS, t.Peak = a.memory()
 	}
@@ -195,13 +196,6 @@ func (a *agent) cpuOr(none time.Duration) time.Duration {
 		return none
 	}
 	return a.cpu()
-}
-
-func (a *agent) droppedOr(none float64) float64 {
-	if a == nil {
-		return none
-	}
-	return a.dropped()
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

@@ -30,8 +30,7 @@ type Kernel struct {
 	LargestMaps     []Map
 	RunsPerRequest  float64 // of all programs, client and bystanders included
 	NanosPerRequest float64
-	ByPID           bool // programs were attributed by their owner, else by their time of loading
-	Foreign         int  // programs of others; they may slow down "off" and "on" alike
+	Foreign         int // programs of others; they may slow down "off" and "on" alike
 }
 
 // Program is one BPF program's share.
@@ -49,11 +48,6 @@ type Map struct {
 	Bytes int64
 }
 
-// owners is bpftool's list of processes that hold an object.
-type owners []struct {
-	PID int `json:"pid"`
-}
-
 // programInfo and mapInfo are the parts of bpftool's JSON that count here.
 type programInfo struct {
 	ID      int    `json:"id"`
@@ -61,7 +55,7 @@ type programInfo struct {
 	Name    string `json:"name"`
 	RunTime int64  `json:"run_time_ns"`
 	Runs    int64  `json:"run_cnt"`
-	PIDs    owners `json:"pids"`
+	Maps    []int  `json:"map_ids"`
 }
 
 type mapInfo struct {
@@ -69,7 +63,6 @@ type mapInfo struct {
 	Type  string `json:"type"`
 	Name  string `json:"name"`
 	Bytes int64  `json:"bytes_memlock"`
-	PIDs  owners `json:"pids"`
 }
 
 // census is what is loaded at one moment, by id.
@@ -127,7 +120,7 @@ func (b *bench) programs(a *agent, before census) (*Kernel, error) {
 		return nil, err
 	}
 	b.drain(result.OK, a)
-	return newKernel(before, first, second, group(a.pid()), float64(max(result.OK, 1))), nil
+	return newKernel(before, first, second, held(group(a.pid())), float64(max(result.OK, 1))), nil
 }
 
 func enableStats() (restore func(), err error) {
@@ -142,26 +135,27 @@ func enableStats() (restore func(), err error) {
 }
 
 // newKernel compares the programs and maps before the agent's start with those
-// before and after n requests. The agent's are those that appeared with it and
-// belong to one of pids; where bpftool names no owners, the first is enough.
-func newKernel(before, first, second census, pids []int, n float64) *Kernel {
+// before and after n requests. The agent's are those of mine (programs that it
+// holds, by id); if it holds none, those that appeared since its start.
+func newKernel(before, first, second census, mine map[int]bool, n float64) *Kernel {
 	k := &Kernel{Types: map[string]int{}}
-	for _, p := range second.programs {
-		k.ByPID = k.ByPID || p.PIDs.any(pids)
-	}
+	maps := map[int]bool{}
 	for id, p := range second.programs {
-		if _, old := before.programs[id]; old || k.ByPID && !p.PIDs.any(pids) {
+		_, old := before.programs[id]
+		if old || len(mine) > 0 && !mine[id] {
 			k.Foreign++
 			continue
 		}
 		k.addProgram(p, first.programs[id], n)
-	}
-	for id, m := range second.maps {
-		if _, old := before.maps[id]; !old && (!k.ByPID || m.PIDs.any(pids)) {
-			k.Maps++
-			k.MapBytes += m.Bytes
-			k.LargestMaps = append(k.LargestMaps, Map{Name: m.Name, Type: m.Type, Bytes: m.Bytes})
+		for _, m := range p.Maps {
+			maps[m] = true
 		}
+	}
+	for id := range maps {
+		m := second.maps[id]
+		k.Maps++
+		k.MapBytes += m.Bytes
+		k.LargestMaps = append(k.LargestMaps, Map{Name: m.Name, Type: m.Type, Bytes: m.Bytes})
 	}
 	slices.SortFunc(k.Programs, func(x, y Program) int { return cmp.Compare(y.NanosPerRequest, x.NanosPerRequest) })
 	slices.SortFunc(k.LargestMaps, func(x, y Map) int { return cmp.Compare(y.Bytes, x.Bytes) })
@@ -183,13 +177,4 @@ func (k *Kernel) addProgram(now, then programInfo, n float64) {
 	k.Programs = append(k.Programs, p)
 	k.RunsPerRequest += p.RunsPerRequest
 	k.NanosPerRequest += p.NanosPerRequest
-}
-
-func (o owners) any(pids []int) bool {
-	for _, owner := range o {
-		if slices.Contains(pids, owner.PID) {
-			return true
-		}
-	}
-	return false
 }

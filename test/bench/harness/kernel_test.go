@@ -7,25 +7,22 @@ import "testing"
 // TestNewKernelCountsOwn has four programs: one older than the agent, two of
 // it (one idle), and one that somebody else loaded meanwhile.
 func TestNewKernelCountsOwn(t *testing.T) {
-	mine, theirs := owners{{PID: 7}}, owners{{PID: 8}}
-	before := census{programs: map[int]programInfo{1: {ID: 1, PIDs: theirs}}}
-	first := census{programs: map[int]programInfo{
-		1: {ID: 1, PIDs: theirs}, 2: {ID: 2, Runs: 100, RunTime: 1000, PIDs: mine}, 3: {ID: 3, PIDs: mine},
-	}}
+	before := census{programs: map[int]programInfo{1: {ID: 1}}}
+	first := census{programs: map[int]programInfo{1: {ID: 1}, 2: {ID: 2, Runs: 100, RunTime: 1000}, 3: {ID: 3}}}
 	second := census{
 		programs: map[int]programInfo{
-			1: {ID: 1, Runs: 900, PIDs: theirs},
-			2: {ID: 2, Name: "send", Runs: 300, RunTime: 5000, PIDs: mine},
-			3: {ID: 3, PIDs: mine},
-			4: {ID: 4, Runs: 900, PIDs: theirs},
+			1: {ID: 1, Runs: 900},
+			2: {ID: 2, Name: "send", Runs: 300, RunTime: 5000, Maps: []int{5}},
+			3: {ID: 3, Maps: []int{5}},
+			4: {ID: 4, Runs: 900, Maps: []int{6}},
 		},
-		maps: map[int]mapInfo{5: {ID: 5, Bytes: 4096, PIDs: mine}, 6: {ID: 6, Bytes: 8192, PIDs: theirs}},
+		maps: map[int]mapInfo{5: {ID: 5, Bytes: 4096}, 6: {ID: 6, Bytes: 8192}},
 	}
 
-	k := newKernel(before, first, second, []int{6, 7}, 100)
+	k := newKernel(before, first, second, map[int]bool{2: true, 3: true}, 100)
 
-	if !k.ByPID || k.Loaded != 2 || k.Foreign != 2 {
-		t.Errorf("ByPID %v, Loaded %d, Foreign %d; want true, 2, 2", k.ByPID, k.Loaded, k.Foreign)
+	if k.Loaded != 2 || k.Foreign != 2 {
+		t.Errorf("Loaded %d, Foreign %d; want 2, 2", k.Loaded, k.Foreign)
 	}
 	if len(k.Programs) != 1 || k.RunsPerRequest != 2 || k.NanosPerRequest != 40 {
 		t.Errorf("programs %+v, %v runs, %v ns; want one, 2, 40", k.Programs, k.RunsPerRequest, k.NanosPerRequest)
@@ -35,14 +32,14 @@ func TestNewKernelCountsOwn(t *testing.T) {
 	}
 }
 
-// TestNewKernelWithoutOwners is for a bpftool that names no processes.
-func TestNewKernelWithoutOwners(t *testing.T) {
+// TestNewKernelHeldByNobody is for an agent that keeps no program open.
+func TestNewKernelHeldByNobody(t *testing.T) {
 	before := census{programs: map[int]programInfo{1: {ID: 1}}}
 	second := census{programs: map[int]programInfo{1: {ID: 1, Runs: 5}, 2: {ID: 2, Runs: 10}}}
 
-	k := newKernel(before, before, second, []int{7}, 10)
+	k := newKernel(before, before, second, nil, 10)
 
-	if k.ByPID || k.Loaded != 1 || k.RunsPerRequest != 1 {
-		t.Errorf("ByPID %v, Loaded %d, %v runs; want false, 1, 1", k.ByPID, k.Loaded, k.RunsPerRequest)
+	if k.Loaded != 1 || k.Foreign != 1 || k.RunsPerRequest != 1 {
+		t.Errorf("Loaded %d, Foreign %d, %v runs; want 1, 1, 1", k.Loaded, k.Foreign, k.RunsPerRequest)
 	}
 }

@@ -62,7 +62,8 @@ type Loss struct {
 	Requests  int
 	PerSecond float64
 	Spans     int
-	Dropped   float64 // as the agent counts; -1 if it does not tell
+	Dropped   float64  // as the agent counts; -1 if it does not tell
+	Counters  counters // the agent's own, as far as they changed
 }
 
 // Load of the saturation runs.
@@ -78,15 +79,16 @@ func (b *bench) saturation(a *agent) *Saturation {
 
 func (b *bench) loss(a *agent, rate float64) Loss {
 	b.spans.Reset()
-	dropped := a.dropped()
+	before := a.counters()
 	result := load.Run(load.Plan{
 		Addr: b.server.addr(), Path: "/hello",
 		Requests: b.Requests * saturationFactor, Connections: saturationConnections, Rate: rate,
 	})
 	awaitSpans(b.spans, result.OK, b.Quiet)
 	l := Loss{Requests: result.OK, PerSecond: result.PerSecond(), Spans: b.spans.Counts().Server, Dropped: -1}
-	if dropped >= 0 {
-		l.Dropped = a.dropped() - dropped
+	if now := a.counters(); now != nil {
+		l.Counters = now.since(before)
+		l.Dropped = l.Counters.sum(a.drops)
 	}
 	return l
 }

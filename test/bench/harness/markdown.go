@@ -17,7 +17,7 @@ func (r *Report) Markdown() string {
 			fmt.Fprintf(&b, "| %s | %s %s | ≤ %s %s | %s |\n", bar.What, figure(bar.Value), bar.Unit, figure(bar.Limit), bar.Unit, yesNo(bar.Met()))
 		}
 	}
-	b.WriteString("\n| case | server µs/request off → on | added µs (spread) | added | agent µs/request | requests/s off → on | BPF runs, ns per request | spans of requests |\n|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("\n| case | server µs/request off → on | added µs (spread) | added (quickest runs) | agent µs/request (idle) | requests/s off → on | BPF runs, ns per request | spans of requests |\n|---|---|---|---|---|---|---|---|\n")
 	for i := range r.Results {
 		r.Results[i].row(&b)
 	}
@@ -37,8 +37,8 @@ func (r *Result) row(b *strings.Builder) {
 		spans += t.Server
 		requests += t.OK
 	}
-	fmt.Fprintf(b, "| %s | %.2f → %.2f | %+.2f (%.2f) | %+.1f %% | %.2f | %.0f → %.0f | %s | %d of %d |\n",
-		r.Case, r.OffUS, r.OnUS, r.AddedUS, r.SpreadUS, r.AddedPercent, r.AgentUS, r.OffPerSecond, r.OnPerSecond, runs, spans, requests)
+	fmt.Fprintf(b, "| %s | %.2f → %.2f | %+.2f (%.2f) | %+.1f %% (%+.1f %%) | %.2f (%.2f %%) | %.0f → %.0f | %s | %d of %d |\n",
+		r.Case, r.OffUS, r.OnUS, r.AddedUS, r.SpreadUS, r.AddedPercent, r.BestPercent, r.AgentUS, r.IdlePercent, r.OffPerSecond, r.OnPerSecond, runs, spans, requests)
 }
 
 func (r *Result) details(b *strings.Builder) {

@@ -145,3 +145,22 @@ func group(pgid int) []int {
 	}
 	return pids
 }
+
+// held returns the ids of the BPF programs that processes have open, themselves
+// or through links. The kernel tells them in /proc/PID/fdinfo.
+func held(pids []int) map[int]bool {
+	ids := map[int]bool{}
+	for _, pid := range pids {
+		files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", pid))
+		for _, file := range files {
+			text, _ := os.ReadFile(file) // closed since: holds nothing
+			for line := range strings.Lines(string(text)) {
+				if value, ok := strings.CutPrefix(line, "prog_id:"); ok {
+					id, _ := strconv.Atoi(strings.TrimSpace(value))
+					ids[id] = true
+				}
+			}
+		}
+	}
+	return ids
+}

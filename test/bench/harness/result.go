@@ -17,20 +17,31 @@ type Trial struct {
 	P50US, P99US float64 // answer times as the client saw them
 
 	// With the agent only.
-	Server, Other, Repeat int     `json:",omitempty"` // spans by kind; ids seen twice
-	Dropped               float64 `json:",omitempty"` // as the agent counts; -1: it does not tell
-	BytesPerSpan          float64 `json:",omitempty"` // on the wire
-	RSS, Peak             int64   `json:",omitempty"`
-	ReadyS                float64 `json:",omitempty"` // start to the ready line
-	FirstSpanS            float64 `json:",omitempty"` // start to the first span at the sink
-	StartCPUS             float64 `json:",omitempty"` // agent's CPU until then
-	StopS                 float64 `json:",omitempty"` // SIGTERM to exit
+	Server, Other, Repeat int      `json:",omitempty"` // spans by kind; ids seen twice
+	Dropped               float64  `json:",omitempty"` // as the agent counts; -1: it does not tell
+	Counters              counters `json:",omitempty"` // the agent's own, as far as they changed
+	BytesPerSpan          float64  `json:",omitempty"` // on the wire
+	RSS, Peak             int64    `json:",omitempty"`
+	ReadyS                float64  `json:",omitempty"` // start to the ready line
+	FirstSpanS            float64  `json:",omitempty"` // start to the first span at the sink
+	StartCPUS             float64  `json:",omitempty"` // agent's CPU until then
+	StopS                 float64  `json:",omitempty"` // SIGTERM to exit
 }
 
 func (t *Trial) addSpans(c sink.Counts) {
 	t.Server, t.Other, t.Repeat = c.Server, c.Other, c.Repeat
 	if c.Spans() > 0 {
 		t.BytesPerSpan = float64(c.Bytes) / float64(c.Spans())
+	}
+}
+
+// count takes over what the agent's counters say since before.
+func (t *Trial) count(a *agent, before counters) {
+	now := a.counters()
+	t.Counters = now.since(before)
+	t.Dropped = -1
+	if now != nil {
+		t.Dropped = t.Counters.sum(a.drops)
 	}
 }
 
@@ -47,7 +58,9 @@ type Result struct {
 	AddedUS      float64 // median of the pairs' differences
 	AddedPercent float64 // median of the pairs' ratios, less 100 %
 	SpreadUS     float64 // largest less smallest difference of the pairs
+	BestPercent  float64 // as AddedPercent, of the quickest runs: others only slow things down
 	AgentUS      float64
+	IdlePercent  float64 // agent's CPU without requests, of one processor
 	OffPerSecond float64
 	OnPerSecond  float64
 	ReadyS       float64
@@ -72,6 +85,7 @@ func (r *Result) summarize() {
 	r.OnUS = median(r.On, func(t Trial) float64 { return t.ServerUS })
 	r.AddedUS = middle(added)
 	r.AddedPercent = 100 * (middle(ratio) - 1)
+	r.BestPercent = 100 * (fastest(r.On)/fastest(r.Off) - 1)
 	r.SpreadUS = slices.Max(added) - slices.Min(added)
 	r.AgentUS = median(r.On, func(t Trial) float64 { return t.AgentUS })
 	r.OffPerSecond = median(r.Off, func(t Trial) float64 { return t.PerSecond })
@@ -88,6 +102,14 @@ func (r *Result) unaccounted() float64 {
 		sum += float64(t.OK-t.Server) - max(t.Dropped, 0)
 	}
 	return sum
+}
+
+func fastest(trials []Trial) float64 {
+	best := trials[0].ServerUS
+	for _, t := range trials {
+		best = min(best, t.ServerUS)
+	}
+	return best
 }
 
 func median(trials []Trial, f func(Trial) float64) float64 {

@@ -63,7 +63,7 @@ func Flags(set *flag.FlagSet) *Settings {
 	set.StringVar(&s.NginxPath, "nginx", "nginx", "nginx's binary")
 	set.IntVar(&s.NginxBody, "nginx-body", 2, "bytes nginx answers with")
 	set.IntVar(&s.ServerCPU, "server-cpu", -1, "processor for the servers; -1: any")
-	set.IntVar(&s.Pairs, "pairs", 6, "runs with the agent off and on, each")
+	set.IntVar(&s.Pairs, "pairs", 12, "runs with the agent off and on, each")
 	set.IntVar(&s.Requests, "requests", 20000, "requests per run")
 	set.IntVar(&s.Warm, "warm", 2000, "requests before each run")
 	set.IntVar(&s.Connections, "connections", 8, "connections of the load")

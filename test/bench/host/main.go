@@ -95,7 +95,7 @@ func caseNamed(name string, rate float64) (harness.Case, error) {
 		// a server that is flooded gives more requests than can be exported.
 		return harness.Case{Name: name, Server: harness.Nginx, Rate: rate, Delay: true, Saturation: true}, nil
 	case "nginx-full":
-		return harness.Case{Name: name, Server: harness.Nginx, Requests: 100000}, nil
+		return harness.Case{Name: name, Server: harness.Nginx, Requests: 50000}, nil
 	case "go":
 		return harness.Case{Name: name, Server: harness.Go}, nil
 	case "python":
