@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+# "make help" lists the targets. Each installs nothing but what "make deps" says;
+# those marked (root) load BPF programs.
+
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+FUZZTIME ?= 10s
+KERNELS  ?= 5.10 6.1 6.12 newest
+BENCH    ?=
+
+# The agent is linked statically: it runs on any Linux of its architecture.
+BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test verify build deps generate drift check conventions unit integration fuzz bench bench-vm test-vm clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build ## (root) trace three small services and print their traces; needs Go only
+	@if [ "$$(id -u)" != 0 ]; then echo "make demo loads BPF programs: run it as root" >&2; exit 1; fi
+	bin/tracer-agent demo
+
+test: check deps verify ## (root) everything that CI runs: installs the packages that are missing, then verifies
+
+verify: check drift unit integration ## (root) formatting, vet, drift of generated files, unit tests, integration tests
+
+build: ## bin/tracer-agent
+	$(BUILD) -o bin/tracer-agent ./cmd/tracer-agent
+
+deps: ## (root) install the Debian packages that generating and testing need
+	scripts/deps.sh scripts/packages.txt test/integration/packages.txt
+
+generate: ## BPF objects and generated documentation anew; needs clang-19
+	$(GO) generate ./...
+
+drift: ## fail if a generated file is not what its source makes
+	GO="$(GO)" scripts/drift.sh
+
+check: ## gofmt, go vet, conventions
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted" >&2; exit 1; fi
+	$(GO) vet ./...
+	$(GO) vet -tags integration ./...
+	GOARCH=arm64 $(GO) build -o /dev/null ./cmd/tracer-agent
+	$(GO) test -count=1 ./internal/conventions
+
+unit: ## unit tests, with the race detector
+	CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...
+
+integration: build ## (root) real servers and clients, on every backend that this kernel loads
+	GO="$(GO)" scripts/integration.sh
+
+fuzz: ## every fuzzer for FUZZTIME (default 10s)
+	GO="$(GO)" scripts/fuzz.sh $(FUZZTIME)
+
+bench: ## (root) CPU time per request with and without the agent, on this machine
+	test/bench/run.sh host $(BENCH)
+
+bench-vm: ## (root) the same on an instruction clock, in a virtual machine
+	test/bench/run.sh vm $(BENCH)
+
+test-vm: ## (root) the main job on stock Debian kernels (KERNELS) in virtual machines
+	scripts/test-vm.sh $(KERNELS)
+
+clean: ## remove what was built; .cache (kernels and images of virtual machines) stays
+	rm -rf bin
