@@ -106,7 +106,7 @@ func (p *process) kill() {
 
 // tail returns the end of a log, or of a crash the beginning, in about n bytes.
 func tail(s string, n int) string {
-	for _, mark := range []string{"\npanic: ", "\nfatal error: ", "\nunexpected fault", "\nSIG"} {
+	for _, mark := range []string{"\npanic: ", "\nfatal error: ", "\nWARNING: DATA RACE"} {
 		if at := strings.Index(s, mark); at >= 0 {
 			return s[at:min(len(s), at+n)]
 		}
