@@ -11,6 +11,7 @@ if [ "$(id -u)" != 0 ]; then
 	echo "the integration tests load BPF programs: run them as root" >&2
 	exit 1
 fi
+failed=
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
 if ! bin/tracer-agent check >"$report"; then
@@ -25,9 +26,13 @@ for backend in ${BACKENDS:-fentry sock-tracepoint syscall-tracepoint}; do
 	case $line in
 	*" yes "*)
 		echo "== backend $backend"
-		TRACER_AGENT=$PWD/bin/tracer-agent TRACER_BACKEND=$backend "$go" test -count=1 -tags integration -timeout 40m ./test/integration/
+		TRACER_AGENT=$PWD/bin/tracer-agent TRACER_BACKEND=$backend "$go" test -count=1 -tags integration -timeout 40m ./test/integration/ || failed="$failed $backend"
 		;;
-	*) echo "== SKIPPED on this kernel: $line" | tr -s ' ' ;;
+	*) echo "== SKIPPED, this kernel does not load it: $line" | tr -s ' ' ;;
 	esac
 done
 echo "== SKIPPED here: stock kernels in virtual machines (make test-vm), benchmarks (make bench)"
+if [ -n "$failed" ]; then
+	echo "== FAILED on backend:$failed" >&2
+	exit 1
+fi
