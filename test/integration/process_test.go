@@ -97,11 +97,42 @@ func (p *process) stop() {
 	p.kill()
 }
 
-// kill ends the process group at once. The group's number stays ours while a
-// member lives, and no member can be left once kill reports ESRCH.
+// kill ends the process group at once. Once the leader was waited for, its
+// number may be another's: then only members that carry this suite's
+// environment are ended.
 func (p *process) kill() {
-	_ = syscall.Kill(-p.pid(), syscall.SIGKILL)
-	<-p.exited
+	if p.alive() {
+		_ = syscall.Kill(-p.pid(), syscall.SIGKILL)
+		<-p.exited
+	}
+	for _, pid := range groupMembers(p.pid()) {
+		environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		if err == nil && bytes.Contains(environ, []byte(binDir+"="+os.Getenv(binDir))) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+}
+
+// groupMembers returns the processes of a process group.
+func groupMembers(group int) []int {
+	var pids []int
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is well-formed
+	for _, path := range stats {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			continue // it ended
+		}
+		var pid, parent, pgrp int
+		var state string
+		_, rest, _ := strings.Cut(string(data), ") ") // no command of ours contains ") "
+		if _, err := fmt.Sscan(rest, &state, &parent, &pgrp); err != nil || pgrp != group || state == "Z" {
+			continue
+		}
+		if _, err := fmt.Sscan(string(data), &pid); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 // tail returns the end of a log, or of a crash the beginning, in about n bytes.

@@ -179,6 +179,36 @@ func TestUnixSockets(t *testing.T) {
 	th.finish(t)
 }
 
+// TestBothEnds selects client and server: each tells its own half of the
+// exchange, over TCP and over a unix socket.
+func TestBothEnds(t *testing.T) {
+	dir := workDir(t)
+	web, curl := copyProgram(t, binary("webserver"), dir), copyProgram(t, "/usr/bin/curl", dir)
+	th := newTheme(t, agentOptions{args: []string{"--exe", dir + "/*"}, protocol: otlptest.HTTP})
+	port, path := newPorts(t).take(t), filepath.Join(dir, "web.sock")
+	s := run(t, "go", port, exec.Command(web, fmt.Sprintf("127.0.0.1:%d", port), "unix:"+path)).single()
+	waitListening(t, s.process, "unix", path)
+	base := fmt.Sprintf("http://127.0.0.1:%d", port)
+	th.send(t, "TCP", func(c *tcase) { bothEnds(c, curl, base, "/size/1000") })
+	th.send(t, "unix socket", func(c *tcase) { bothEnds(c, curl, "http://localhost", "/size/1000", "--unix-socket", path) })
+	th.finish(t)
+}
+
+// bothEnds runs curl and expects a span of either kind. Whether the server's
+// span hangs below the client's or beside it is another matter than this one.
+func bothEnds(c *tcase, curl, base, target string, args ...string) {
+	trace, parent := newID(16), newID(8)
+	args = append(args, "-s", "-H", fmt.Sprintf("traceparent: 00-%s-%s-01", trace, parent), base+target)
+	out, err := exec.Command(curl, args...).Output()
+	if err != nil || string(out) != pattern(1000) {
+		c.Fatalf("curl: %d bytes, %v", len(out), err)
+	}
+	for _, kind := range []otlptest.Kind{otlptest.Client, otlptest.Server} {
+		c.expect(&expect{kind: kind, traceID: trace, parent: parent, anyParent: kind == otlptest.Server, method: "GET",
+			path: target, status: 200, version: "1.1", reqBody: noBody(), respBody: exactly(1000)})
+	}
+}
+
 // family waits until p has n children and returns all their pids and its own,
 // as an argument of --pid.
 func family(t *testing.T, p *process, n int) string {
