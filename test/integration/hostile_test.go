@@ -175,7 +175,9 @@ func (th *theme) checkUnharmed(t *testing.T, before float64) {
 	if !th.agent.alive() {
 		t.Fatalf("the agent died: %v\n%s", th.agent.err, tail(th.agent.out.String(), 8000))
 	}
-	if _, peak := th.agent.rss(t); peak > rssLimit {
+	now, peak := th.agent.rss(t)
+	t.Logf("RSS %d MiB, peak %d MiB", now>>20, peak>>20)
+	if peak > rssLimit {
 		t.Errorf("peak RSS %d MiB, want at most %d", peak>>20, rssLimit>>20)
 	}
 	if after := th.badCount(t); after <= before {
