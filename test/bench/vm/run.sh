@@ -38,7 +38,7 @@ cat >"$job/cmd" <<GUEST
 cp /usr/sbin/nginx /job/nginx
 exec /job/driver -agent-cmd "\$(cat /job/agent-cmd)" -agent /job/agent -dir /out/logs -out /out/bench.json \\
 	-goserver /job/goserver -nginx /job/nginx -nginx-body 200 -cases "${BENCH_CASES:-nginx,go,python,unselected}" \\
-	-pairs 3 -requests 3000 -warm 500 ${BENCH_ARGS:-}
+	-pairs 3 -requests 10000 -warm 1000 ${BENCH_ARGS:-}
 GUEST
 
 status=0

@@ -26,7 +26,7 @@ func main() {
 var cases = []harness.Case{
 	{Name: "nginx", Server: harness.Nginx, Delay: true},
 	{Name: "go", Server: harness.Go},
-	{Name: "python", Server: harness.Python, Requests: 1500},
+	{Name: "python", Server: harness.Python, Requests: 4000},
 	{Name: "unselected", Server: harness.Nginx, Unselected: true},
 }
 
