@@ -6,32 +6,38 @@
  * iovec array that still exists: its start is found by going back. */
 #include "include/core.h"
 
+/* The pointer in the iterator's union, as a number: loaded directly it would have a type of its own
+ * to the verifier, another one on every kernel. */
+static __always_inline u64 iter_pointer(const struct iov_iter *it)
+{
+	const struct iov_iter___iov *mid = (const void *)it;
+	u64 addr = 0;
+
+	if (bpf_core_field_exists(it->__iov))
+		bpf_core_read(&addr, sizeof(addr), &it->__iov);
+	else
+		bpf_core_read(&addr, sizeof(addr), &mid->iov);
+	return addr;
+}
+
 static __always_inline void src_iter(struct scratch *sc, u32 slot, const struct iov_iter *it, u32 len)
 {
 	const struct iov_iter___old *old = (const void *)it;
-	const struct iov_iter___iov *mid = (const void *)it;
-	const u64 offset = it->iov_offset;
+	const u64 offset = it->iov_offset, addr = iter_pointer(it);
 	u32 type;
-	u64 iov;
 
 	if (bpf_core_field_exists(it->iter_type))
 		type = it->iter_type;
 	else
 		type = old->type & ~1U;
+	/* ubuf shares the union with iov */
 	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) && type == bpf_core_enum_value(enum iter_type, ITER_UBUF)) {
-		sc->src.addr = (u64)it->ubuf + offset - len;
+		sc->src.addr = addr + offset - len;
 		sc->src.kind = SRC_BUF;
 		return;
 	}
-	if (type != bpf_core_enum_value(enum iter_type, ITER_IOVEC))
-		return; /* pages of splice and sendfile, kernel buffers */
-	if (bpf_core_field_exists(it->__iov))
-		iov = (u64)it->__iov;
-	else if (bpf_core_field_exists(old->type))
-		iov = (u64)old->iov;
-	else
-		iov = (u64)mid->iov;
-	src_rewind(slot, iov, offset, len);
+	if (type == bpf_core_enum_value(enum iter_type, ITER_IOVEC))
+		src_rewind(slot, addr, offset, len); /* else pages of splice and sendfile, kernel buffers */
 }
 
 /* Sockets of the kernel itself, used on behalf of a task, have no file. */

@@ -163,7 +163,7 @@ func testPrivacy(t *testing.T, b Backend) {
 		defer close(done)
 		for {
 			rec, err := ring.Next(time.Time{})
-			if errors.Is(err, ErrClosed) {
+			if errors.Is(err, ErrStopped) {
 				return
 			}
 			if err != nil {
@@ -194,8 +194,11 @@ func testPrivacy(t *testing.T, b Backend) {
 	churn.Wait()
 	get(t, url+"/last")
 	judge(t, chosen, records)
-	ring.Close()
+	if err := ring.Stop(); err != nil {
+		t.Fatal(err)
+	}
 	<-done
+	ring.Close()
 }
 
 func watch(t *testing.T, p *Probes, pid uint32) {

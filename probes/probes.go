@@ -27,8 +27,8 @@ type Options struct {
 	SelectCgroups bool    // cgroup v2 ids select too
 }
 
-// Probes are loaded and attached BPF programs. Close detaches them. All
-// methods may be called from any goroutine.
+// Probes are loaded and attached BPF programs. All methods but Detach and Close
+// may be called from any goroutine.
 type Probes struct {
 	backend Backend
 	coll    *ebpf.Collection
@@ -147,13 +147,20 @@ func (p *Probes) Backend() Backend { return p.backend }
 // Missing lists the features that optional hooks would have given.
 func (p *Probes) Missing() []string { return p.missing }
 
-// Close detaches all programs and frees the maps. Applications notice nothing.
-func (p *Probes) Close() error {
+// Detach ends all capturing. Applications notice nothing; the rings and
+// counters can still be read.
+func (p *Probes) Detach() error {
 	var errs []error
 	for _, l := range p.links {
 		errs = append(errs, l.Close())
 	}
 	p.links = nil
-	p.coll.Close()
 	return errors.Join(errs...)
+}
+
+// Close detaches what is attached and frees the maps.
+func (p *Probes) Close() error {
+	err := p.Detach()
+	p.coll.Close()
+	return err
 }

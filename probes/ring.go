@@ -11,11 +11,10 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 )
 
-// ErrClosed is what Next returns after Close.
-var ErrClosed = os.ErrClosed
+// ErrStopped is what Next returns after Stop, once the ring is empty.
+var ErrStopped = errors.New("ring reader stopped")
 
-// Ring reads one of the BPF ring buffers. Next is for one goroutine; Close may
-// be called from another.
+// Ring reads one of the BPF ring buffers. All methods but Stop are for one goroutine.
 type Ring struct {
 	r   *ringbuf.Reader
 	rec ringbuf.Record
@@ -37,17 +36,19 @@ func (p *Probes) ring(name string) (*Ring, error) {
 
 // Next returns the next record, valid until the next call. It waits until
 // deadline (the zero time: for ever) and returns nil without an error when it
-// passes with the ring empty, ErrClosed after Close.
+// passes with the ring empty, ErrStopped after Stop.
 func (r *Ring) Next(deadline time.Time) ([]byte, error) {
 	r.r.SetDeadline(deadline)
 	err := r.r.ReadInto(&r.rec)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case err == nil:
+		return r.rec.RawSample, nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, nil
+	case errors.Is(err, ringbuf.ErrFlushed):
+		return nil, ErrStopped
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read ring: %w", err)
-	}
-	return r.rec.RawSample, nil
+	return nil, fmt.Errorf("read ring: %w", err)
 }
 
 // Ready returns the next record if there is one, without waiting or a system call.
@@ -63,5 +64,14 @@ func (r *Ring) Fill() float64 {
 	return float64(r.r.AvailableBytes()) / float64(r.r.BufferSize())
 }
 
-// Close ends a blocked Next.
+// Stop makes Next return what is in the ring and then ErrStopped, once. Safe
+// to call while another goroutine is in Next.
+func (r *Ring) Stop() error {
+	if err := r.r.Flush(); err != nil {
+		return fmt.Errorf("stop ring: %w", err)
+	}
+	return nil
+}
+
+// Close frees the ring's memory. No other method may be running or follow.
 func (r *Ring) Close() error { return r.r.Close() }

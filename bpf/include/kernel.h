@@ -166,11 +166,10 @@ struct iov_iter {
 	u64 iov_offset;
 	u64 count;
 	const struct iovec *__iov; /* since 6.4, commit de4f5fed3f23 */
-	void *ubuf;		   /* since 6.0, commit fcb14cb1bdac */
 	u64 nr_segs;
 };
 
-/* 5.14 to 6.3 */
+/* before 6.4 */
 struct iov_iter___iov {
 	const struct iovec *iov;
 };
@@ -178,7 +177,6 @@ struct iov_iter___iov {
 /* before 5.14: the type shares a word with the direction in bit 0 */
 struct iov_iter___old {
 	unsigned int type;
-	const struct iovec *iov;
 };
 
 /* Values differ between kernels: always asked from BTF. */

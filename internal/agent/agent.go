@@ -114,7 +114,8 @@ func (a *Agent) Ready() string {
 	return line
 }
 
-// Run traces until ctx is done or reading fails.
+// Run traces until ctx is done or reading fails, then detaches the programs and
+// handles what they had reported.
 func (a *Agent) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -124,17 +125,15 @@ func (a *Agent) Run(ctx context.Context) error {
 	spawn(func() error { return a.readData(ctx) })
 	spawn(func() error { a.discovery.Run(ctx); return nil })
 	<-ctx.Done()
-	a.control.Close()
-	a.data.Close()
-	var errs []error
+	// What is in the rings is still handled: requests that were answered get their spans.
+	errs := []error{a.probes.Detach(), a.control.Stop(), a.data.Stop()}
 	for range cap(failed) {
 		errs = append(errs, <-failed)
 	}
 	return errors.Join(errs...)
 }
 
-// Close detaches the programs, hands on what is still in the ring, and flushes
-// the queue within the configured time.
+// Close flushes the queue within the configured time and frees everything.
 func (a *Agent) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.Export.ShutdownTimeout)
 	defer cancel()

@@ -5,8 +5,10 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
+	"runtime"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tracer-agent/tracer-agent/probes"
 	"github.com/tracer-agent/tracer-agent/spanbuilder"
@@ -21,12 +23,20 @@ const (
 	sweepEvery = 10
 )
 
+// controlNice is the niceness of the thread that judges processes. It has little
+// to do, and a new process on a busy machine does not wait for its verdict.
+const controlNice = -15
+
 // readControl handles process events as they come: a verdict that is late by a
 // batch interval would cost a new process its first request.
 func (a *Agent) readControl() error {
+	runtime.LockOSThread() // not unlocked: the thread ends with the goroutine, niceness and all
+	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, controlNice); err != nil {
+		a.log.Debug("niceness not set", "error", err)
+	}
 	for {
 		b, err := a.control.Next(time.Time{})
-		if errors.Is(err, probes.ErrClosed) {
+		if errors.Is(err, probes.ErrStopped) {
 			return nil
 		}
 		if err != nil {
@@ -45,8 +55,8 @@ func (a *Agent) readData(ctx context.Context) error {
 	next := time.Now().Add(tick)
 	for n := 0; ; {
 		b, err := a.data.Next(next)
-		if errors.Is(err, probes.ErrClosed) {
-			return a.drain()
+		if errors.Is(err, probes.ErrStopped) {
+			return a.last()
 		}
 		if err != nil {
 			return err
@@ -56,7 +66,9 @@ func (a *Agent) readData(ctx context.Context) error {
 			a.pipeline.record(b)
 			a.pipeline.mu.Unlock()
 			a.pause(ctx)
-			if err := a.batch(); err != nil {
+			if err := a.batch(); errors.Is(err, probes.ErrStopped) {
+				return a.last()
+			} else if err != nil {
 				return err
 			}
 		}
@@ -86,33 +98,29 @@ func (a *Agent) pause(ctx context.Context) {
 // batch handles what is in the ring. It lets process events in now and then.
 func (a *Agent) batch() error {
 	for {
-		a.pipeline.mu.Lock()
-		for range maxHold {
-			b, err := a.data.Ready()
-			if err != nil || b == nil {
-				a.pipeline.mu.Unlock()
-				if errors.Is(err, probes.ErrClosed) {
-					return nil
-				}
-				return err
-			}
-			a.pipeline.record(b)
+		more, err := a.some()
+		if err != nil || !more {
+			return err
 		}
-		a.pipeline.mu.Unlock()
 	}
 }
 
-// drain handles what came after the reader was told to stop.
-func (a *Agent) drain() error {
-	r, err := a.probes.DataRing()
-	if err != nil {
-		return fmt.Errorf("drain: %w", err)
+// some handles up to maxHold records and says whether there may be more.
+func (a *Agent) some() (more bool, err error) {
+	a.pipeline.mu.Lock()
+	defer a.pipeline.mu.Unlock()
+	for range maxHold {
+		b, err := a.data.Ready()
+		if err != nil || b == nil {
+			return false, err
+		}
+		a.pipeline.record(b)
 	}
-	defer r.Close()
-	a.data = r
-	if err := a.batch(); err != nil {
-		return err
-	}
+	return true, nil
+}
+
+// last looks once more at what the kernel only counts, before the end.
+func (a *Agent) last() error {
 	a.pipeline.mu.Lock()
 	defer a.pipeline.mu.Unlock()
 	a.pipeline.table.Poll()

@@ -17,7 +17,9 @@ func (d *Discovery) OnFork(parent, child uint32) {
 	rec := d.procs[parent]
 	if rec == nil || d.now().Sub(rec.setAt) < settling || len(d.procs) >= d.opts.MaxProcesses {
 		// The copy may differ from the verdict that is recorded.
-		d.settle(child, newListeners(d.matcher.ports))
+		if d.settle(child, newListeners(d.matcher.ports)) == nil && rec != nil {
+			d.exited.add(child, rec.target) // it may have served a request and ended by now
+		}
 		return
 	}
 	forked := *rec
@@ -42,8 +44,8 @@ func (d *Discovery) OnExit(tgid uint32) {
 }
 
 // OnListen takes the event that a process listens on a named port. selected is
-// the kernel's verdict after it; the port is found with the process.
-func (d *Discovery) OnListen(tgid uint32, _ uint16, selected bool) {
+// the kernel's verdict after it.
+func (d *Discovery) OnListen(tgid uint32, port uint16, selected bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if rec := d.procs[tgid]; rec != nil && rec.verdict.State == StateExcluded {
@@ -52,13 +54,26 @@ func (d *Discovery) OnListen(tgid uint32, _ uint16, selected bool) {
 		}
 		return
 	}
-	d.settle(tgid, newListeners(d.matcher.ports))
+	// What it listened on before was found when it was judged, or had an event
+	// of its own: reading all listening sockets takes milliseconds, in which
+	// other processes would wait for their verdict.
+	d.settle(tgid, d.heard(tgid, port))
+}
+
+// heard is what is known of a process that was heard to listen on port, if the
+// kernel has selected it. Only one that was never judged may listen on a port
+// that excludes it.
+func (d *Discovery) heard(tgid uint32, port uint16) *listeners {
+	if d.procs[tgid] == nil && d.matcher.portsExclude() {
+		return newListeners(d.matcher.ports)
+	}
+	return &listeners{heard: []uint16{port}}
 }
 
 // Lookup returns the target of a process whose connection was seen, nil if the
 // process is not selected or cannot be judged any more. A process that only
-// its cgroup selected is judged now. A process that has exited is still known
-// for a while.
+// its cgroup selected is judged now. One that has exited is still known for a
+// while: what it said arrives later than the news of its end.
 func (d *Discovery) Lookup(tgid uint32) *Target {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -70,7 +85,7 @@ func (d *Discovery) Lookup(tgid uint32) *Target {
 	if rec := d.settle(tgid, newListeners(d.matcher.ports)); rec != nil {
 		return rec.target
 	}
-	if _, err := d.fs.open(tgid); err == nil {
+	if p, err := d.fs.open(tgid); err == nil && !p.ended() {
 		return nil // it runs and is not selected
 	}
 	return d.exited.get(tgid)

@@ -20,6 +20,7 @@ import (
 // namespace. One lives for one pass over the processes: sockets that begin to
 // listen later cause an event.
 type listeners struct {
+	heard []uint16 // if not nil, these and nothing is read
 	named map[uint16]portMask
 	all   bool                         // take every port, named or not
 	byNS  map[string]map[uint64]uint16 // inode → port
@@ -33,6 +34,9 @@ func newListeners(named map[uint16]portMask) *listeners {
 // cannot be read counts as not listening. Reading net/tcp makes the kernel walk
 // its whole hash of connections, milliseconds, so that is done last.
 func (l *listeners) ports(p *process) []uint16 {
+	if l.heard != nil {
+		return l.heard
+	}
 	if len(l.named) == 0 && !l.all {
 		return nil
 	}

@@ -175,6 +175,16 @@ func (m *Matcher) listen(j judgement, ports []uint16) judgement {
 	return j
 }
 
+// portsExclude tells whether listening on some port can exclude a process.
+func (m *Matcher) portsExclude() bool {
+	for _, mask := range m.ports {
+		if mask.exclude != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // byBits returns the first include rule of a mask, or noRule.
 func (m *Matcher) byBits(include uint64) int {
 	for i := range m.include {

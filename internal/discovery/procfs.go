@@ -143,6 +143,13 @@ func (p *process) exe() (string, error) {
 	})
 }
 
+// ended tells whether p is only the remains of a process: a zombie, or one on
+// its way there, has no executable any more, but an entry in /proc.
+func (p *process) ended() bool {
+	_, err := p.exe()
+	return errors.Is(err, os.ErrNotExist)
+}
+
 // argv returns the arguments as the process shows them now.
 func (p *process) argv() ([]string, error) {
 	return p.lazyArgv.get(func() ([]string, error) {

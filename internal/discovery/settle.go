@@ -48,6 +48,9 @@ func (d *Discovery) settle(tgid uint32, l *listeners) *record {
 	if !d.applied(tgid, err) {
 		return nil
 	}
+	if l.heard != nil && entry.State != StateSelected {
+		l = newListeners(d.matcher.ports) // it may have executed another program since
+	}
 	p, err := d.fs.open(tgid)
 	if err != nil {
 		d.drop(tgid)
@@ -113,7 +116,7 @@ func (d *Discovery) commit(p *process, entry Verdict, rec record, parent *record
 // confirm looks again whether a process that was just selected listens on a
 // port that excludes it: it may have begun to before the write.
 func (d *Discovery) confirm(p *process, rec *record) bool {
-	if rec.verdict.State != StateSelected || rec.verdict.Exclude == 0 {
+	if rec.verdict.State != StateSelected || rec.verdict.Exclude == 0 || !d.matcher.portsExclude() {
 		return true
 	}
 	j := d.matcher.listen(judgement{rec.verdict, rec.rule}, newListeners(d.matcher.ports).ports(p))
