@@ -48,12 +48,12 @@ func Open(opts Options, log *slog.Logger) (*Probes, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load kernel BTF (needs a kernel with CONFIG_DEBUG_INFO_BTF): %w", err)
 	}
-	try := Backends()
+	candidates := Backends()
 	if opts.Backend != Auto && opts.Backend != "" {
-		try = []Backend{opts.Backend}
+		candidates = []Backend{opts.Backend}
 	}
 	var errs []error
-	for _, b := range try {
+	for _, b := range candidates {
 		p, err := open(b, opts, kernel)
 		if err == nil {
 			for _, f := range p.missing {
@@ -68,14 +68,26 @@ func Open(opts Options, log *slog.Logger) (*Probes, error) {
 }
 
 func open(b Backend, opts Options, kernel *btf.Spec) (*Probes, error) {
-	// Socket-local storage for tracing programs came after fexit did (5.11):
-	// whether it works is learned by loading.
+	// Socket-local storage for tracing programs came after fexit did (5.11),
+	// and some kernels load its use and then refuse it: learned by trying.
 	if b.trustsSockets() {
-		if p, err := load(b, opts, kernel, true); err == nil {
+		if p, err := try(b, opts, kernel, true); err == nil {
 			return p, nil
 		}
 	}
-	return load(b, opts, kernel, false)
+	return try(b, opts, kernel, false)
+}
+
+// try loads, attaches and proves a backend.
+func try(b Backend, opts Options, kernel *btf.Spec, storage bool) (*Probes, error) {
+	p, err := load(b, opts, kernel, storage)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.selfTest(); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
 }
 
 func load(b Backend, opts Options, kernel *btf.Spec, storage bool) (*Probes, error) {
