@@ -44,7 +44,8 @@ func Open(opts Options, log *slog.Logger) (*Probes, error) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		log.Debug("memory lock limit not lifted", "error", err)
 	}
-	kernel, err := btf.LoadKernelSpec()
+	types := btf.NewCache() // shared by all attempts: reading the kernel's types is most of the start
+	kernel, err := types.Kernel()
 	if err != nil {
 		return nil, fmt.Errorf("load kernel BTF (needs a kernel with CONFIG_DEBUG_INFO_BTF): %w", err)
 	}
@@ -54,7 +55,7 @@ func Open(opts Options, log *slog.Logger) (*Probes, error) {
 	}
 	var errs []error
 	for _, b := range candidates {
-		p, err := open(b, opts, kernel)
+		p, err := open(b, opts, types, kernel)
 		if err == nil {
 			for _, f := range p.missing {
 				log.Warn("optional hook missing", "backend", b, "feature", f)
@@ -67,20 +68,20 @@ func Open(opts Options, log *slog.Logger) (*Probes, error) {
 	return nil, fmt.Errorf("no usable backend on this kernel:\n%w", errors.Join(errs...))
 }
 
-func open(b Backend, opts Options, kernel *btf.Spec) (*Probes, error) {
+func open(b Backend, opts Options, types *btf.Cache, kernel *btf.Spec) (*Probes, error) {
 	// Socket-local storage for tracing programs came after fexit did (5.11),
 	// and some kernels load its use and then refuse it: learned by trying.
 	if b.trustsSockets() {
-		if p, err := try(b, opts, kernel, true); err == nil {
+		if p, err := try(b, opts, types, kernel, true); err == nil {
 			return p, nil
 		}
 	}
-	return try(b, opts, kernel, false)
+	return try(b, opts, types, kernel, false)
 }
 
 // try loads, attaches and proves a backend.
-func try(b Backend, opts Options, kernel *btf.Spec, storage bool) (*Probes, error) {
-	p, err := load(b, opts, kernel, storage)
+func try(b Backend, opts Options, types *btf.Cache, kernel *btf.Spec, storage bool) (*Probes, error) {
+	p, err := load(b, opts, types, kernel, storage)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +91,7 @@ func try(b Backend, opts Options, kernel *btf.Spec, storage bool) (*Probes, erro
 	return p, nil
 }
 
-func load(b Backend, opts Options, kernel *btf.Spec, storage bool) (*Probes, error) {
+func load(b Backend, opts Options, types *btf.Cache, kernel *btf.Spec, storage bool) (*Probes, error) {
 	spec, err := b.spec()
 	if err != nil {
 		return nil, err
@@ -102,7 +103,7 @@ func load(b Backend, opts Options, kernel *btf.Spec, storage bool) (*Probes, err
 	if err := configure(spec, opts, storage); err != nil {
 		return nil, err
 	}
-	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{KernelTypes: kernel}})
+	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{KernelTypes: kernel}, Cache: types})
 	if err != nil {
 		return nil, fmt.Errorf("load programs: %w", err)
 	}

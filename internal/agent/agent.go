@@ -11,7 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"time"
+	"runtime/debug"
 
 	"github.com/tracer-agent/tracer-agent/export"
 	"github.com/tracer-agent/tracer-agent/internal/config"
@@ -85,6 +85,7 @@ func (a *Agent) start(ctx context.Context, opts Options) error {
 	if err := a.discovery.Start(ctx); err != nil {
 		return fmt.Errorf("look for processes to trace: %w", err)
 	}
+	debug.FreeOSMemory() // loading needed the kernel's types; running does not
 	return a.listen()
 }
 
@@ -119,10 +120,11 @@ func (a *Agent) Ready() string {
 func (a *Agent) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	failed := make(chan error, 3)
+	failed := make(chan error, 4)
 	spawn := func(f func() error) { go func() { failed <- f(); stop() }() }
 	spawn(func() error { return a.readControl() })
 	spawn(func() error { return a.readData(ctx) })
+	spawn(func() error { return a.keepTime(ctx) })
 	spawn(func() error { a.discovery.Run(ctx); return nil })
 	<-ctx.Done()
 	// What is in the rings is still handled: requests that were answered get their spans.
@@ -130,6 +132,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	for range cap(failed) {
 		errs = append(errs, <-failed)
 	}
+	a.pipeline.mu.Lock()
+	defer a.pipeline.mu.Unlock()
+	a.pipeline.table.Poll() // what the kernel only counted may have completed a response
 	return errors.Join(errs...)
 }
 
@@ -199,5 +204,3 @@ func Run(ctx context.Context, cfg config.Config, opts Options) error {
 	err = a.Run(ctx)
 	return errors.Join(err, a.Close())
 }
-
-const tick = 100 * time.Millisecond // of progress polls and the clock

@@ -5,6 +5,7 @@ package agent
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/tracer-agent/tracer-agent/internal/config"
 	"github.com/tracer-agent/tracer-agent/internal/conn"
@@ -26,6 +27,7 @@ type pipeline struct {
 	clock    *spanbuilder.Clock
 	routes   []*route.Set                              // by include rule
 	targets  map[*discovery.Target]*spanbuilder.Target // what spans need of each
+	swept    time.Time                                 // when idle connections were last looked at
 	records  uint64
 	bytes    uint64 // of the records
 	bad      uint64 // records that did not decode

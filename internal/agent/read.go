@@ -19,8 +19,12 @@ const (
 	maxHold = 256
 	// fullEnough is how full the data ring may get before batching stops.
 	fullEnough = 0.25
-	// sweepEvery is the number of ticks between looks at idle connections.
-	sweepEvery = 10
+	// busyTick and idleTick are the pauses between looks at bodies that the
+	// kernel only counts. A wake-up costs more than the look.
+	busyTick = 100 * time.Millisecond
+	idleTick = 500 * time.Millisecond
+	// sweepEvery is the time between looks at idle connections and the clock.
+	sweepEvery = time.Second
 )
 
 // controlNice is the niceness of the thread that judges processes. It has little
@@ -52,32 +56,38 @@ func (a *Agent) readControl() error {
 // only when the ring was empty, so a pause after the wake-up costs latency but
 // saves the application a wake-up for each record.
 func (a *Agent) readData(ctx context.Context) error {
-	next := time.Now().Add(tick)
-	for n := 0; ; {
-		b, err := a.data.Next(next)
-		if errors.Is(err, probes.ErrStopped) {
-			return a.last()
-		}
-		if err != nil {
-			return err
-		}
-		if b != nil {
+	for {
+		b, err := a.data.Next(time.Time{})
+		if err == nil {
 			a.pipeline.mu.Lock()
 			a.pipeline.record(b)
 			a.pipeline.mu.Unlock()
 			a.pause(ctx)
-			if err := a.batch(); errors.Is(err, probes.ErrStopped) {
-				return a.last()
-			} else if err != nil {
-				return err
-			}
+			err = a.batch()
 		}
-		if now := time.Now(); !now.Before(next) {
-			next = now.Add(tick)
-			n++
-			if err := a.tick(n); err != nil {
+		if errors.Is(err, probes.ErrStopped) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// keepTime does what is due regularly, until ctx is done.
+func (a *Agent) keepTime(ctx context.Context) error {
+	timer := time.NewTimer(idleTick)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+			next, err := a.tick()
+			if err != nil {
 				return err
 			}
+			timer.Reset(next)
 		}
 	}
 }
@@ -119,22 +129,22 @@ func (a *Agent) some() (more bool, err error) {
 	return true, nil
 }
 
-// last looks once more at what the kernel only counts, before the end.
-func (a *Agent) last() error {
-	a.pipeline.mu.Lock()
-	defer a.pipeline.mu.Unlock()
-	a.pipeline.table.Poll()
-	return nil
-}
-
-// tick does what is due regularly.
-func (a *Agent) tick(n int) error {
-	a.pipeline.mu.Lock()
-	defer a.pipeline.mu.Unlock()
-	a.pipeline.table.Poll()
-	if n%sweepEvery != 0 {
-		return nil
+// tick does what is due, and says when it is due again: soon if the kernel is
+// counting bytes of a body whose end nothing else would tell.
+func (a *Agent) tick() (next time.Duration, err error) {
+	p := a.pipeline
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.table.Poll()
+	if now := time.Now(); now.Sub(p.swept) >= sweepEvery {
+		p.swept = now
+		p.table.Sweep(spanbuilder.Monotonic())
+		if err := p.clock.Sync(); err != nil {
+			return 0, err
+		}
 	}
-	a.pipeline.table.Sweep(spanbuilder.Monotonic())
-	return a.pipeline.clock.Sync()
+	if p.table.Quiet() > 0 {
+		return busyTick, nil
+	}
+	return idleTick, nil
 }
