@@ -15,6 +15,7 @@ type stat uint32
 const (
 	statLostRecords stat = iota
 	statLostBytes
+	statLostRequests
 	statLostControl
 	statUnseenCalls
 	statReadFaults
@@ -30,6 +31,7 @@ const (
 type Stats struct {
 	LostRecords  uint64 // data ring full
 	LostBytes    uint64 // captured bytes of those
+	LostRequests uint64 // request heads among those
 	LostControl  uint64 // control ring full
 	UnseenCalls  uint64 // calls whose payload cannot be read
 	ReadFaults   uint64 // user memory was not there
@@ -54,7 +56,7 @@ func (p *Probes) Stats() (Stats, error) {
 		}
 	}
 	s := Stats{
-		LostRecords: v[statLostRecords], LostBytes: v[statLostBytes], LostControl: v[statLostControl],
+		LostRecords: v[statLostRecords], LostBytes: v[statLostBytes], LostRequests: v[statLostRequests], LostControl: v[statLostControl],
 		UnseenCalls: v[statUnseenCalls], ReadFaults: v[statReadFaults], SegsCut: v[statSegsCut],
 		Conns: v[statConns], ConnFull: v[statConnFull], VerdictFull: v[statVerdictFull], ProgressFull: v[statProgressFull],
 	}

@@ -13,7 +13,7 @@ import (
 // TestStatOrder compares the counters' indices with enum stat of every object.
 func TestStatOrder(t *testing.T) {
 	want := map[string]uint64{
-		"STAT_LOST_RECORDS": uint64(statLostRecords), "STAT_LOST_BYTES": uint64(statLostBytes),
+		"STAT_LOST_RECORDS": uint64(statLostRecords), "STAT_LOST_BYTES": uint64(statLostBytes), "STAT_LOST_REQUESTS": uint64(statLostRequests),
 		"STAT_LOST_CONTROL": uint64(statLostControl), "STAT_UNSEEN_CALLS": uint64(statUnseenCalls),
 		"STAT_READ_FAULTS": uint64(statReadFaults), "STAT_SEGS_CUT": uint64(statSegsCut), "STAT_CONNS": uint64(statConns),
 		"STAT_CONN_FULL": uint64(statConnFull), "STAT_VERDICT_FULL": uint64(statVerdictFull),

@@ -102,6 +102,25 @@ static __always_inline u32 first_look(const struct conn *c, u32 dir, u32 len)
 	return want < HEAD_MAX ? want : HEAD_MAX;
 }
 
+/* Whether a record that is lost now takes a request with it. A head that comes in pieces is told
+ * by the first that is lost. */
+static __always_inline bool carries_request(struct conn *c, enum head_kind head)
+{
+	const bool maybe = c->flags & CONN_MAYBE;
+
+	c->flags &= ~CONN_MAYBE;
+	if (head == HEAD_MAYBE)
+		c->flags |= CONN_MAYBE;
+	return head == HEAD_REQUEST || head == HEAD_MAYBE || maybe;
+}
+
+static __always_inline void lose(struct conn *c, bool request)
+{
+	c->flags &= ~CONN_MAYBE;
+	if (request)
+		stat_add(STAT_LOST_REQUESTS, 1);
+}
+
 /* len bytes moved in direction dir of connection c; they lie at the slot's src. */
 static __always_inline void on_bytes(struct conn *c, struct sock *sk, struct scratch *sc, u32 slot, u32 dir, u32 len)
 {
@@ -127,8 +146,12 @@ static __always_inline void on_bytes(struct conn *c, struct sock *sk, struct scr
 		c->flags |= CONN_HTTP;
 	if (!(c->flags & CONN_HTTP))
 		return;
-	if (!(c->flags & CONN_ANNOUNCED) && !conn_announce(c, sk, &sc->conn, c->ktime[dir]))
+	const bool request = carries_request(c, head);
+
+	if (!(c->flags & CONN_ANNOUNCED) && !conn_announce(c, sk, &sc->conn, c->ktime[dir])) {
+		lose(c, request);
 		return;
+	}
 	if (!ship || !seen) {
 		count_only(c, sc, slot, dir, len, flags);
 		return;
@@ -144,8 +167,8 @@ static __always_inline void on_bytes(struct conn *c, struct sock *sk, struct scr
 	}
 	data_fill(&sc->ev, c, dir, len, ship, flags);
 	barrier_var(ship);
-	if (ship <= HEAD_MAX)
-		emit(&sc->ev, sizeof(sc->ev) + ship, ship);
+	if (ship <= HEAD_MAX && !emit(&sc->ev, sizeof(sc->ev) + ship, ship))
+		lose(c, request);
 }
 
 static __always_inline struct scratch *scratch_get(u32 slot)

@@ -39,6 +39,7 @@ struct conn {
 #define CONN_HTTP 1	 /* a head was seen: records are sent */
 #define CONN_ANNOUNCED 2 /* EV_CONN reached the ring */
 #define CONN_OPENED 4	 /* seen from connect() on */
+#define CONN_MAYBE 8	 /* the last record was too short to tell a head: the next one tells */
 
 /* tgid -> verdict. Written by user space and by the process life-cycle programs; read by every hook. */
 struct {

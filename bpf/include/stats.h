@@ -5,6 +5,7 @@
 enum stat {
 	STAT_LOST_RECORDS = 0,	/* data ring full */
 	STAT_LOST_BYTES,	/* captured bytes of those */
+	STAT_LOST_REQUESTS,	/* request heads among those: requests that nobody will hear of */
 	STAT_LOST_CONTROL,	/* control ring full */
 	STAT_UNSEEN_CALLS,	/* calls whose payload cannot be read: splice, io_uring, 32-bit callers */
 	STAT_READ_FAULTS,	/* user memory was not there */

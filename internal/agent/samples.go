@@ -19,6 +19,8 @@ func gauge(e emit, name, help string, v float64, labels ...selfmetrics.Label) {
 
 func label(name, value string) selfmetrics.Label { return selfmetrics.Label{Name: name, Value: value} }
 
+const requestsDropped = "Requests that became no span, by reason."
+
 // samples are the agent's own metrics. Together they account for every request:
 // seen = exported + dropped by reason + still open.
 func (a *Agent) samples(e emit) {
@@ -41,6 +43,7 @@ func (a *Agent) kernelSamples(e emit) {
 	counter(e, "kernel_lost_records_total", lost, k.LostRecords, label("reason", "data_ring_full"))
 	counter(e, "kernel_lost_records_total", lost, k.LostControl, label("reason", "control_ring_full"))
 	counter(e, "kernel_lost_bytes_total", "Captured bytes of lost records.", k.LostBytes)
+	counter(e, "requests_dropped_total", requestsDropped, k.LostRequests, label("reason", "data_ring_full"))
 	const unseen = "Socket calls of which bytes were not seen, by reason."
 	counter(e, "kernel_unseen_calls_total", unseen, k.UnseenCalls, label("reason", "no_user_buffer"))
 	counter(e, "kernel_unseen_calls_total", unseen, k.ReadFaults, label("reason", "fault"))
@@ -73,12 +76,11 @@ func (a *Agent) pipelineSamples(e emit) {
 	gauge(e, "connections", "Connections in the table.", float64(c.OpenConnections))
 	gauge(e, "exchanges_open", "Requests whose response has not ended.", float64(c.OpenExchanges))
 	counter(e, "requests_total", "Request heads that were recognised.", c.Requests)
-	const dropped = "Requests that became no span, by reason."
-	counter(e, "requests_dropped_total", dropped, c.DroppedLost, label("reason", "response_lost"))
-	counter(e, "requests_dropped_total", dropped, c.DroppedBroken, label("reason", "connection_not_followed"))
-	counter(e, "requests_dropped_total", dropped, c.DroppedEvicted, label("reason", "connection_table_full"))
-	counter(e, "requests_dropped_total", dropped, t.builder.Unsampled, label("reason", "not_sampled"))
-	counter(e, "requests_dropped_total", dropped, t.builder.Unselected, label("reason", "not_selected"))
+	counter(e, "requests_dropped_total", requestsDropped, c.DroppedLost, label("reason", "response_lost"))
+	counter(e, "requests_dropped_total", requestsDropped, c.DroppedBroken, label("reason", "connection_not_followed"))
+	counter(e, "requests_dropped_total", requestsDropped, c.DroppedEvicted, label("reason", "connection_table_full"))
+	counter(e, "requests_dropped_total", requestsDropped, t.builder.Unsampled, label("reason", "not_sampled"))
+	counter(e, "requests_dropped_total", requestsDropped, t.builder.Unselected, label("reason", "not_selected"))
 	counter(e, "responses_orphaned_total", "Responses whose request was not seen.", c.Orphans)
 	counter(e, "responses_overtaken_total", "Responses that were reported before their request, and waited for it.", c.Overtaken)
 	counter(e, "slices_unknown_total", "Slices of connections that are not known.", c.UnknownConn)
