@@ -27,9 +27,18 @@ type conn struct {
 	streams  [2]stream // by event.Dir
 	mode     mode
 	known    bool      // requests is known
+	proven   bool      // and was right: a head was parsed
 	requests event.Dir // the direction in which requests flow, valid iff known
+	start    []byte    // first bytes, too few to learn requests from
+	lastDir  event.Dir // of the last slice
 	fresh    bool      // nothing moved before it was seen
-	insync   bool      // no head was lost
+	insync   bool      // every request since the last clean turn is known
+	unsure   bool      // that turn was a guess, and no exchange was complete since
+	early    bool      // the response to the next request was seen already
+	piped    bool      // its client does not wait for responses
+	answered bool      // a response was seen, if only in part
+	vague    bool      // and it is the part of one
+	asked    uint64    // position of the requests when it began, valid iff answered
 	recvEOF  bool      // the peer's end of stream was read
 	pending  []*pending
 	open     *pending    // whose request has not ended
@@ -47,7 +56,9 @@ type stream struct {
 	parser *httpparse.Parser // nil at a clean message boundary
 	first  uint64            // ktime of the current message's first byte
 	last   uint64            // ktime of the last byte that was accounted for
-	quiet  bool              // the kernel only moves the progress entry
+	quiet  bool              // the kernel may only move the progress entry
+	seen   uint64            // progress at the last Poll
+	seenAt uint64            // its ktime
 }
 
 // pending is an exchange whose response has not ended.
@@ -63,21 +74,44 @@ type heldData struct {
 	payload []byte
 }
 
-// learn finds out from the first bytes which way requests flow.
+// learn finds out from the first bytes which way requests flow. As long as
+// they are too few ("H" may begin HEAD or HTTP/) they are kept in start.
 func (c *conn) learn(e *event.Data) bool {
-	if c.known {
-		return true
+	s := &c.streams[e.Dir]
+	if e.Pos != s.pos || c.lastDir != e.Dir || len(e.Payload) == 0 {
+		c.start = c.start[:0]
 	}
-	if len(e.Payload) == 0 {
+	if len(e.Payload) == 0 || e.Pos != s.pos && !unmistakable(e.Payload) {
+		return false
+	}
+	if len(c.start) == 0 {
+		s.first = e.Ktime
+	}
+	n := len(c.start)
+	c.start = append(c.start, e.Payload[:min(len(e.Payload), len(statusPrefix)-n)]...)
+	if len(c.start) < len(statusPrefix) && bytes.HasPrefix(statusPrefix, c.start) {
 		return false
 	}
 	c.requests = e.Dir
-	if bytes.HasPrefix(e.Payload, []byte("HTTP/")) {
+	if bytes.Equal(c.start, statusPrefix) {
 		c.requests = e.Dir.Other()
 	}
+	c.start = c.start[:n]
 	c.known = true
+	c.insync = e.Pos == s.pos && e.Pos == uint64(n) && c.otherPos(e) == 0
+	s.pos, c.streams[e.Dir.Other()].pos = e.Pos, c.otherPos(e)
 	return true
 }
+
+// otherPos returns where the other direction stood, but for slices that are held.
+func (c *conn) otherPos(e *event.Data) uint64 {
+	if len(c.held) > 0 && e.Dir == event.Send {
+		return min(e.OtherPos, c.held[0].e.Pos)
+	}
+	return e.OtherPos
+}
+
+var statusPrefix = []byte("HTTP/")
 
 func (c *conn) kind(d event.Dir) httpparse.Kind {
 	if d == c.requests {
@@ -88,17 +122,42 @@ func (c *conn) kind(d event.Dir) httpparse.Kind {
 
 // overtaken says that e starts a response whose request has not been reported
 // yet. Two threads race there: the one that sent the request reports it after
-// the bytes have left, and the one that reads the response may be faster. Only
-// a connection that was seen from its start, and of which nothing was lost,
-// can tell this from a response to a request that nobody saw.
+// the bytes have left, and the one that reads the response may be faster. It
+// shows in that all requests have been answered, or that no byte was sent since
+// the last response began.
 func (c *conn) overtaken(e *event.Data) bool {
-	if e.Dir != event.Recv || !c.fresh || !c.insync || len(c.pending) > 0 {
+	if e.Dir != event.Recv {
 		return false
 	}
 	if len(c.held) > 0 {
 		return true
 	}
-	return bytes.HasPrefix(e.Payload, []byte("HTTP/")) && c.streams[event.Recv].parser == nil
+	if !bytes.HasPrefix(e.Payload, statusPrefix) {
+		return false
+	}
+	if !c.known {
+		return c.fresh && e.Pos == 0 && e.OtherPos == 0
+	}
+	reqs, resp := &c.streams[event.Send], &c.streams[event.Recv]
+	if c.requests == event.Recv || e.OtherPos > reqs.pos || reqs.lost() {
+		return false
+	}
+	if (!c.insync || c.unsure) && (!c.answered || c.vague || reqs.pos != c.asked) {
+		return false
+	}
+	return len(c.pending) == 0 && !resp.inMessage()
 }
 
 func (s *stream) idle() bool { return s.parser == nil || s.parser.Idle() }
+
+func (s *stream) inMessage() bool { return s.parser != nil && s.parser.InMessage() }
+
+func (s *stream) lost() bool { return s.parser != nil && s.parser.State() == httpparse.StateLost }
+
+// answer notes that a response began, or that all that is known is that one did.
+func (c *conn) answer(vague bool) {
+	c.asked, c.answered, c.vague = c.streams[c.requests].pos, true, vague
+}
+
+// replies returns the stream of responses.
+func (c *conn) replies() *stream { return &c.streams[c.requests.Other()] }

@@ -13,8 +13,7 @@ import (
 // maxHeld bounds the slices of one connection that wait for their request.
 const maxHeld = 4
 
-// slice feeds one slice to its direction's parser: first what both directions
-// did without a record, then what was captured, what was not, and the tail.
+// slice takes one slice: first what moved without a record, then itself.
 func (t *Table) slice(c *conn, e *event.Data) {
 	s := &c.streams[e.Dir]
 	end := e.Pos + uint64(e.Total)
@@ -22,51 +21,200 @@ func (t *Table) slice(c *conn, e *event.Data) {
 		t.stats.Reordered++
 		return
 	}
-	if !c.learn(e) {
-		s.pos, s.last = end, e.Ktime
+	if !c.known && !c.learn(e) {
+		s.pos, s.last, c.lastDir = end, e.Ktime, e.Dir
 		return
 	}
 	c.tgid, c.tid = e.TGID, e.TID
-	if other := e.Dir.Other(); e.OtherPos > c.streams[other].pos {
-		t.begin(c, other, e.OtherKtime)
-		t.skipTo(c, other, e.OtherPos, e.OtherKtime)
+	t.account(c, e)
+	if c.mode == live {
+		t.feed(c, e)
 	}
-	t.begin(c, e.Dir, e.Ktime)
-	if e.Pos > s.pos {
-		t.stats.LostBytes += e.Pos - s.pos
-		t.skipTo(c, e.Dir, e.Pos, e.Ktime)
-	}
-	if s.idle() {
-		s.first = e.Ktime
-	}
-	p := t.parserOf(c, e.Dir)
-	if e.Flags&event.DataHead != 0 && p.State() == httpparse.StateLost && p.InMessage() {
-		p.Boundary(t.handler(c, e.Dir))
-	}
-	tail := e.TailBytes()
-	p.Feed(e.Payload, t.handler(c, e.Dir))
-	if n := int(e.Total) - len(e.Payload) - len(tail); n > 0 {
-		p.Skip(int64(n), t.handler(c, e.Dir))
-	}
-	p.Feed(tail, t.handler(c, e.Dir))
-	s.pos, s.last = end, e.Ktime
+	s.pos, s.last, c.lastDir = end, e.Ktime, e.Dir
 	t.mark(c, e)
 	t.settle(c)
 }
 
-// mark notes whether more records are to come.
+// account catches up with what both directions did before e.
+func (t *Table) account(c *conn, e *event.Data) {
+	other, otherPos := e.Dir.Other(), c.otherPos(e)
+	own, across := e.Pos > c.streams[e.Dir].pos, otherPos > c.streams[other].pos
+	t.gap, t.turned = own, across || c.lastDir != e.Dir
+	if e.Dir != c.requests {
+		own, across = across, own
+	}
+	if own && !across && c.ahead() {
+		t.abandon(c)
+		return
+	}
+	if otherPos == e.OtherPos {
+		t.skipTo(c, other, otherPos, e.OtherKtime)
+	} else {
+		t.skipLate(c, other, otherPos)
+	}
+	t.skipLate(c, e.Dir, e.Pos)
+}
+
+// skipLate is skipTo for bytes of which no record tells when they moved.
+func (t *Table) skipLate(c *conn, d event.Dir, pos uint64) {
+	s := &c.streams[d]
+	if pos <= s.pos {
+		return
+	}
+	if s.quiet {
+		if p, ktime, ok := t.kernel.Progress(c.id, d); ok && p <= pos {
+			t.skipTo(c, d, p, ktime)
+		}
+	}
+	t.late = true
+	t.skipTo(c, d, pos, s.last)
+	t.late = false
+}
+
+// ahead says that bytes in the direction of requests now are of a further
+// request, while one that is complete has not been answered.
+func (c *conn) ahead() bool {
+	return len(c.pending) > 0 && c.streams[c.requests].idle() && !(c.pending[0].x.HasResponse() && c.replies().lost())
+}
+
+// feed parses a slice: what was captured, what was not, and the tail.
+func (t *Table) feed(c *conn, e *event.Data) {
+	t.begin(c, e.Dir, e.Ktime)
+	s := &c.streams[e.Dir]
+	h := t.handler(c, e.Dir)
+	p := t.parserOf(c, e.Dir)
+	if len(c.start) > 0 {
+		p.Feed(c.start, h)
+		c.start = nil
+	} else if s.idle() || s.lost() && !p.InMessage() {
+		s.first = e.Ktime
+	}
+	tail := e.TailBytes()
+	if p.State() == httpparse.StateHead && t.turned && e.Flags&event.DataHead != 0 && unmistakable(e.Payload) {
+		p.Boundary(h) // what was taken for the start of a head was none
+		s.first = e.Ktime
+	}
+	if s.lost() {
+		switch {
+		case t.intrudes(c, e):
+			t.doubt(c, e.Dir)
+		case !t.restarts(c, e):
+			t.pass(p, e, h)
+			return
+		}
+		p.Boundary(h)
+	}
+	if p.Idle() && !begins(c.kind(e.Dir), e.Payload) {
+		p.Skip(int64(e.Total), h)
+		return
+	}
+	p.Feed(e.Payload, h)
+	if n := int(e.Total) - len(e.Payload) - len(tail); n > 0 {
+		t.loose = p.InMessage() && p.Skippable() < int64(n)
+		p.Skip(int64(n), h)
+		t.loose = false
+	}
+	p.Feed(tail, h)
+}
+
+// restarts says that e begins a message in a direction whose framing was lost.
+// Bodies may look like messages, so that this is believed only where one is due.
+func (t *Table) restarts(c *conn, e *event.Data) bool {
+	if len(e.Payload) == 0 || c.streams[e.Dir].inMessage() && !c.due(e.Dir) {
+		return false
+	}
+	starts := t.turned // or it would not have been captured
+	if t.gap {         // it may hold the first bytes of the head
+		starts = e.Flags&event.DataHead != 0 && unmistakable(e.Payload)
+	}
+	return starts && (e.Dir == c.requests) != isPrefix(e.Payload, statusPrefix)
+}
+
+// intrudes says that e looks like a response to a request that was lost or is
+// reported later, while the end of the last response has not been seen either.
+func (t *Table) intrudes(c *conn, e *event.Data) bool {
+	return e.Dir != c.requests && (t.turned || e.Dir == event.Recv) && e.Flags&event.DataHead != 0 &&
+		len(c.pending) == 1 && c.pending[0].x.HasResponse() && isPrefix(e.Payload, statusPrefix)
+}
+
+// due says whether a message can begin before the one in progress is known to have ended.
+func (c *conn) due(d event.Dir) bool {
+	if d == c.requests { // not while the request has not been answered
+		return c.open == nil || c.open.x.HasResponse()
+	}
+	return len(c.pending) != 1 || !c.pending[0].x.HasResponse()
+}
+
+// isPrefix says that b begins with prefix, as far as it goes.
+func isPrefix(b, prefix []byte) bool {
+	n := min(len(b), len(prefix))
+	return bytes.Equal(b[:n], prefix[:n])
+}
+
+// unmistakable says that b begins a message, and is not what follows the first
+// bytes of one.
+func unmistakable(b []byte) bool {
+	if bytes.HasPrefix(b, statusPrefix) {
+		return true
+	}
+	method, _, _ := bytes.Cut(b, []byte(" "))
+	switch string(method) {
+	case "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE", "QUERY":
+		return true
+	}
+	return false
+}
+
+// pass takes a slice of a direction without framing. Only the end of a chunked
+// body is looked for: what else is found in a body need not be what it seems.
+func (t *Table) pass(p *httpparse.Parser, e *event.Data, h httpparse.Handler) {
+	end := e.TailBytes()
+	if len(e.Payload) == int(e.Total) {
+		end = e.Payload
+	}
+	last := lastChunk[2:] // a call of its own
+	if int(e.Total) > len(last) {
+		last = lastChunk
+	}
+	n := 0
+	if p.InMessage() && bytes.HasSuffix(end, last) {
+		n = len(last)
+	}
+	p.Skip(int64(int(e.Total)-n), h)
+	p.Feed(end[len(end)-n:], h)
+}
+
+// lastChunk ends a chunked body without trailers (RFC 9112 section 7.1).
+var lastChunk = []byte("\r\n0\r\n\r\n")
+
+// begins says that b can begin a message. Bodies of messages whose head was
+// lost are kept from the parser, which would look for messages in them.
+func begins(k httpparse.Kind, b []byte) bool {
+	if k == httpparse.Response {
+		return isPrefix(b, statusPrefix)
+	}
+	line, _, whole := bytes.Cut(b, []byte("\n"))
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	if !whole || len(line) == 0 {
+		return true // judged by what follows
+	}
+	const version = " HTTP/1.1"
+	at := len(line) - len(version)
+	return at > 0 && bytes.HasPrefix(line[at:], []byte(" HTTP/"))
+}
+
+// mark notes when a direction goes quiet: when the kernel says so, or, should
+// that record be lost, with the first that has no payload.
 func (t *Table) mark(c *conn, e *event.Data) {
 	s, key := &c.streams[e.Dir], quietKey{c.id, e.Dir}
-	quiet := e.Flags&event.DataQuiet != 0
-	if quiet == s.quiet {
-		return
-	}
-	if quiet {
+	switch quiet := e.Flags&event.DataQuiet != 0 || len(e.Payload) == 0; {
+	case quiet && !s.quiet:
 		s.quiet = true
+		s.seen = 0
 		t.quiet[key] = c
-		return
+	case !quiet && s.quiet:
+		t.unquiet(key, s)
 	}
-	t.unquiet(key, s)
 }
 
 // skipTo accounts for bytes that moved without being seen, at ktime at the latest.
@@ -75,18 +223,48 @@ func (t *Table) skipTo(c *conn, d event.Dir, pos, ktime uint64) {
 	if pos <= s.pos {
 		return
 	}
-	n := min(pos-s.pos, math.MaxInt64)
+	t.begin(c, d, ktime)
+	n := int64(min(pos-s.pos, math.MaxInt64))
+	if !s.quiet {
+		t.stats.LostBytes += uint64(n)
+	}
 	if s.idle() {
 		s.first = ktime
 	}
-	t.parserOf(c, d).Skip(int64(n), t.handler(c, d))
-	s.pos, s.last = pos, ktime
+	if s.lost() && !c.expected(d) {
+		t.doubt(c, d)
+	}
+	p := t.parserOf(c, d)
+	t.loose = p.InMessage() && (p.Skippable() < n || t.late)
+	p.Skip(n, t.handler(c, d))
+	t.loose = false
+	s.pos = pos
+	if !t.late {
+		s.last = ktime
+	}
+}
+
+// expected says that the kernel may have left bytes without a record: those of
+// the body in progress, while nothing can come behind it.
+func (c *conn) expected(d event.Dir) bool {
+	if d == c.requests {
+		return c.streams[d].quiet && c.open != nil
+	}
+	return c.streams[d].quiet && len(c.pending) <= 1
+}
+
+// doubt notes that messages may hide in what was lost.
+func (t *Table) doubt(c *conn, d event.Dir) {
+	c.insync = false
+	if d != c.requests {
+		c.answer(true)
+		t.dropPending(c, &t.stats.DroppedLost)
+	}
 }
 
 // catchUp brings both directions to where the kernel says they ended.
 func (t *Table) catchUp(c *conn, e *event.EOF) {
 	for _, d := range []event.Dir{c.requests, c.requests.Other()} {
-		t.begin(c, d, e.LastKtime[d])
 		t.skipTo(c, d, e.Pos[d], e.LastKtime[d])
 	}
 }
@@ -97,7 +275,9 @@ func (t *Table) eof(c *conn, d event.Dir) {
 		return
 	}
 	t.begin(c, d, s.last)
+	t.ending = true
 	s.parser.EOF(t.handler(c, d))
+	t.ending = false
 }
 
 // settle acts on what the parsers found, once they have returned.
@@ -113,8 +293,17 @@ func (t *Table) settle(c *conn) {
 		case httpparse.StateHTTP2:
 			t.stats.HTTP2++
 			t.abandon(c)
+		case httpparse.StateLost:
+			if c.piped { // whole messages may hide in what was not seen
+				t.abandon(c)
+			}
 		}
 	}
+	if t.misled && !c.proven {
+		c.known = false
+		t.freeStreams(c)
+	}
+	t.misled = false
 	if c.mode != live {
 		t.dropPending(c, &t.stats.DroppedBroken)
 		t.freeStreams(c)

@@ -77,6 +77,13 @@ type Table struct {
 	cur *conn
 	dir event.Dir
 	now uint64 // ktime of the bytes being parsed
+
+	gap    bool // bytes were lost right before the slice being handled
+	turned bool // the other direction moved before it
+	late   bool // the bytes moved at some time before now
+	loose  bool // bytes beyond the current message are being skipped: it ended before now
+	ending bool // a direction is being ended
+	misled bool // the first bytes of cur were not those of a message
 }
 
 type quietKey struct {
@@ -108,7 +115,7 @@ func (t *Table) Conn(e *event.Conn) {
 	for len(t.conns) >= t.limits.Connections && t.tail != nil {
 		t.remove(t.tail, &t.stats.DroppedEvicted)
 	}
-	c := &conn{id: e.ID, fresh: e.Fresh, insync: true, lastSeen: e.Ktime, tgid: e.TGID, tid: e.TID}
+	c := &conn{id: e.ID, fresh: e.Fresh, insync: e.Fresh, lastSeen: e.Ktime, tgid: e.TGID, tid: e.TID}
 	c.peer.Local, c.peer.Remote, c.peer.UnixPath = e.Local, e.Remote, e.Path
 	t.conns[e.ID] = c
 	t.pushFront(c)
@@ -117,7 +124,7 @@ func (t *Table) Conn(e *event.Conn) {
 // Data takes the next slice of a connection. It does not keep e.
 func (t *Table) Data(e *event.Data) {
 	c := t.conns[e.Conn]
-	if c == nil {
+	if c == nil { // its announcement was lost with the ring, or it was forgotten
 		t.stats.UnknownConn++
 		return
 	}
@@ -125,13 +132,19 @@ func (t *Table) Data(e *event.Data) {
 	if c.mode != live {
 		return
 	}
-	if c.overtaken(e) && len(c.held) < maxHeld {
-		t.stats.Overtaken++
-		c.hold(e)
-		return
+	if c.overtaken(e) {
+		if len(c.held) < maxHeld {
+			t.stats.Overtaken++
+			c.hold(e)
+			return
+		}
+		t.release(c)
+	}
+	if e.Dir == event.Send && e.Pos != c.streams[event.Send].pos {
+		t.release(c) // their request was lost
 	}
 	t.slice(c, e)
-	if len(c.held) > 0 && e.Dir == event.Send {
+	if e.Dir == event.Send {
 		t.release(c)
 	}
 }
@@ -165,6 +178,9 @@ func (t *Table) Close(e *event.EOF) {
 		for _, d := range []event.Dir{c.requests, c.requests.Other()} {
 			t.eof(c, d)
 		}
+		if !c.insync || c.unsure { // what was lost may have been a response
+			t.dropPending(c, &t.stats.DroppedLost)
+		}
 		for len(c.pending) > 0 {
 			t.cut(c, e)
 		}
@@ -187,23 +203,29 @@ func (t *Table) cut(c *conn, e *event.EOF) {
 }
 
 // Poll looks after directions that have gone quiet: the kernel counts their
-// bytes without sending records. Called a few times a second.
+// bytes without sending records. Called a few times a second. What one call
+// learns the next one uses: by then, if the ring was emptied in between, all
+// records that were sent before have been handled.
 func (t *Table) Poll() {
 	for key, c := range t.quiet {
 		s := &c.streams[key.dir]
-		if !s.quiet || s.parser == nil || !s.parser.InMessage() || c.mode != live {
+		if !s.inMessage() || c.mode != live {
 			t.unquiet(key, s)
 			continue
 		}
-		pos, ktime, ok := t.kernel.Progress(key.id, key.dir)
-		if !ok || pos <= s.pos {
-			continue
+		if s.seen > s.pos {
+			t.skipTo(c, key.dir, s.seen, s.seenAt)
+			t.settle(c)
+			if !s.quiet {
+				continue
+			}
+			if !s.inMessage() {
+				t.unquiet(key, s)
+				continue
+			}
 		}
-		t.begin(c, key.dir, ktime)
-		t.skipTo(c, key.dir, pos, ktime)
-		t.settle(c)
-		if s.parser == nil {
-			t.unquiet(key, s)
+		if pos, ktime, ok := t.kernel.Progress(key.id, key.dir); ok {
+			s.seen, s.seenAt = pos, ktime
 		}
 	}
 }

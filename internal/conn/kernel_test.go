@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package conn
+
+import (
+	"bytes"
+	"math"
+
+	"github.com/tracer-agent/tracer-agent/internal/event"
+)
+
+// simConn is a model of one connection in the kernel programs (bpf/include/bytes.h
+// and head.h): it turns socket calls into events for a Table.
+type simConn struct {
+	k      *simKernel
+	id     uint64
+	fresh  bool // seen from connect() on
+	unix   bool
+	pos    [2]uint64
+	ktime  [2]uint64
+	budget [2]int
+	left   [2]int // records
+	last   event.Dir
+	idle   int
+	http   bool
+	known  bool // announced
+}
+
+// simKernel holds what connections share. It is a Kernel for the Table.
+type simKernel struct {
+	table      *Table
+	now        uint64
+	headBytes  [2]int          // of requests and of responses
+	lose       func() bool     // decides for each record; nil: none is lost
+	lost       int             // records
+	dup        func() bool     // hands a record over twice
+	queue      []func()        // records in the ring; nil: handed over at once
+	queued     bool            // records wait for drain
+	progress   map[quietKey]at // directions that only count
+	forgotten  int
+	recordsOut int
+}
+
+type at struct{ pos, ktime uint64 }
+
+const (
+	simPeek     = 32
+	simRecords  = 4
+	simPatience = 4
+	simHeadMax  = 16384
+	noDir       = event.Dir(0xff)
+)
+
+func newSimKernel(requestBytes, responseBytes int) *simKernel {
+	return &simKernel{now: 1e9, headBytes: [2]int{requestBytes, responseBytes}, progress: map[quietKey]at{}}
+}
+
+func (k *simKernel) Progress(id uint64, d event.Dir) (pos, ktime uint64, ok bool) {
+	p, ok := k.progress[quietKey{id, d}]
+	return p.pos, p.ktime, ok
+}
+
+func (k *simKernel) ForgetProgress(id uint64, d event.Dir) {
+	k.forgotten++
+	delete(k.progress, quietKey{id, d})
+}
+
+func (k *simKernel) tick(ns uint64) uint64 {
+	k.now += ns
+	return k.now
+}
+
+func (k *simKernel) open(id uint64) *simConn { return &simConn{k: k, id: id, last: noDir} }
+
+// emit hands a record to the Table, unless it is lost.
+func (k *simKernel) emit(f func()) bool {
+	if k.lose != nil && k.lose() {
+		k.lost++
+		return false
+	}
+	k.recordsOut++
+	if k.queued {
+		k.queue = append(k.queue, f)
+		return true
+	}
+	f()
+	if k.dup != nil && k.dup() {
+		f()
+	}
+	return true
+}
+
+func (k *simKernel) drain() {
+	q := k.queue
+	k.queue = nil
+	for _, f := range q {
+		f()
+	}
+}
+
+type headKind int
+
+const (
+	headNone headKind = iota
+	headRequest
+	headResponse
+	headMaybe
+)
+
+func simHeadKind(b []byte) headKind {
+	if bytes.HasPrefix(b, []byte("HTTP/")) {
+		return headResponse
+	}
+	upper := true
+	for i := range 24 {
+		if i >= len(b) {
+			return headMaybe
+		}
+		c := b[i]
+		if c == ' ' {
+			return simTarget(b, i, upper)
+		}
+		if !bytes.ContainsRune([]byte("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"), rune(c)) || c > 127 {
+			return headNone
+		}
+		upper = upper && c >= 'A' && c <= 'Z'
+	}
+	return headNone
+}
+
+func simTarget(b []byte, i int, upper bool) headKind {
+	switch {
+	case i == 0:
+		return headNone
+	case i+1 >= len(b):
+		return headMaybe
+	case b[i+1] == '/' || b[i+1] == '*':
+		return headRequest
+	case upper && (b[i+1]|0x20 == 'h' || string(b[:i]) == "CONNECT"):
+		return headRequest
+	}
+	return headNone
+}
+
+func (c *simConn) firstLook(d event.Dir, n int) int {
+	want := max(c.budget[d], simPeek)
+	if c.last != d && c.idle < simPatience {
+		want = c.k.headBytes[0]
+	}
+	return min(want, n, simHeadMax)
+}
+
+func (c *simConn) advance(d event.Dir, n int, kind headKind) (ship int) {
+	turn := c.last != d
+	if kind != headNone {
+		c.budget[d] = c.k.headBytes[0]
+		if kind == headResponse {
+			c.budget[d] = c.k.headBytes[1]
+		}
+		c.idle = 0
+	} else if turn {
+		c.idle = min(c.idle+1, 255)
+	}
+	if turn || kind != headNone {
+		c.left[d] = simRecords
+	}
+	ship = min(n, c.budget[d])
+	c.budget[d] -= ship
+	c.pos[d] += uint64(n)
+	c.ktime[d] = c.k.tick(1000)
+	c.last = d
+	return ship
+}
+
+func (c *simConn) recv(b []byte) uint64 { return c.call(event.Recv, b, true) }
+func (c *simConn) send(b []byte) uint64 { return c.call(event.Send, b, true) }
+
+// call is one socket call that moved b. It returns its time.
+func (c *simConn) call(d event.Dir, b []byte, seen bool) uint64 {
+	if len(b) == 0 {
+		return c.k.now
+	}
+	kind, flags, got := headNone, uint32(0), 0
+	if seen {
+		got = c.firstLook(d, len(b))
+		kind = simHeadKind(b[:got])
+		if kind == headMaybe && (got < len(b) || c.last == d) {
+			kind = headNone
+		}
+	} else {
+		flags |= event.DataUnseen
+	}
+	ship := c.advance(d, len(b), kind)
+	if kind == headRequest || kind == headResponse {
+		flags |= event.DataHead
+	}
+	c.http = c.http || kind != headNone
+	now := c.ktime[d]
+	if !c.http || !c.announce(now) {
+		return now
+	}
+	if ship == 0 || !seen {
+		c.count(d, b, seen, flags)
+		return now
+	}
+	if got < ship {
+		got = min(ship, simHeadMax)
+	}
+	ship = min(ship, got)
+	e := c.data(d, len(b), flags)
+	if ship < len(b) {
+		c.tail(&e, b)
+	}
+	e.Payload = bytes.Clone(b[:ship])
+	c.k.emit(func() { c.k.table.Data(&e) })
+	return now
+}
+
+func (c *simConn) announce(now uint64) bool {
+	if c.known {
+		return true
+	}
+	e := event.Conn{Ktime: now, ID: c.id, TGID: 100, TID: 101, Fresh: c.fresh, Family: event.FamilyInet, Local: local, Remote: remote}
+	if c.unix {
+		e = event.Conn{Ktime: now, ID: c.id, TGID: 100, TID: 101, Fresh: c.fresh, Family: event.FamilyUnix, Path: "/run/app.sock"}
+	}
+	c.known = c.k.emit(func() { c.k.table.Conn(&e) })
+	return c.known
+}
+
+func (c *simConn) data(d event.Dir, n int, flags uint32) event.Data {
+	return event.Data{
+		Ktime: c.ktime[d], Conn: c.id, Pos: c.pos[d] - uint64(n), OtherPos: c.pos[d.Other()], OtherKtime: c.ktime[d.Other()],
+		Total: uint32(n), TGID: 100, TID: 101, Flags: flags, Dir: d,
+	}
+}
+
+func (c *simConn) tail(e *event.Data, b []byte) {
+	copy(e.Tail[:], b[max(0, len(b)-8):])
+	e.Flags |= event.DataTail
+}
+
+func simEndsChunked(b []byte) bool {
+	if len(b) == 5 {
+		return string(b) == "0\r\n\r\n"
+	}
+	return bytes.HasSuffix(b, []byte("\r\n0\r\n\r\n"))
+}
+
+func (c *simConn) count(d event.Dir, b []byte, seen bool, flags uint32) {
+	over := seen && simEndsChunked(b)
+	if c.left[d] == 0 && !over {
+		c.k.progress[quietKey{c.id, d}] = at{c.pos[d], c.ktime[d]}
+		return
+	}
+	if c.left[d] > 0 {
+		c.left[d]--
+		if c.left[d] == 0 {
+			flags |= event.DataQuiet
+		}
+	}
+	e := c.data(d, len(b), flags)
+	if seen {
+		c.tail(&e, b)
+	}
+	c.k.emit(func() { c.k.table.Data(&e) })
+}
+
+func (c *simConn) ended(d event.Dir, err uint32) event.EOF {
+	return event.EOF{Ktime: c.k.tick(1000), Conn: c.id, Pos: c.pos, LastKtime: c.ktime, Dir: d, Err: err}
+}
+
+// eof ends one direction.
+func (c *simConn) eof(d event.Dir) {
+	e := c.ended(d, 0)
+	if c.known {
+		c.k.emit(func() { c.k.table.EOF(&e) })
+	}
+}
+
+// close ends the connection and returns the time.
+func (c *simConn) close(err uint32) uint64 {
+	e := c.ended(0, err)
+	if c.known {
+		c.k.emit(func() { c.k.table.Close(&e) })
+		c.known, c.http = false, false
+	}
+	return e.Ktime
+}
+
+// split hands b over in calls of at most n bytes, and returns the times of the first and the last.
+func (c *simConn) split(d event.Dir, b []byte, n int) (first, last uint64) {
+	for first = math.MaxUint64; len(b) > 0; b = b[min(n, len(b)):] {
+		last = c.call(d, b[:min(n, len(b))], true)
+		first = min(first, last)
+	}
+	return first, last
+}
