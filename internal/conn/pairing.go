@@ -253,10 +253,13 @@ func isGuess(r httpparse.EndReason) bool {
 func (r *responses) Desync() {
 	t := (*Table)(r)
 	c := t.cur
+	if t.ending { // part of a head, of which there will be no more
+		t.stats.Desyncs++
+		return
+	}
 	t.desync()
 	c.answer(true)
 	switch {
-	case t.ending: // no response will come
 	case c.piped:
 		t.abandon(c)
 	default:

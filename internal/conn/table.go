@@ -43,7 +43,7 @@ type Stats struct {
 	Exchanges       uint64 // handed to the Builder as done
 	DroppedLost     uint64 // records of the response's head were lost
 	DroppedBroken   uint64 // on a connection that could not be followed
-	DroppedEvicted  uint64 // the table was full
+	DroppedEvicted  uint64 // the table was full, or the connection idle for long
 	Orphans         uint64 // responses whose request was not seen
 	UnknownConn     uint64 // slices of connections that were not announced, or forgotten
 	LostBytes       uint64 // bytes that no record told of
@@ -231,15 +231,16 @@ func (t *Table) Poll() {
 }
 
 // Sweep forgets unix connections that have been idle for long, and ends their
-// close-delimited responses: the tracepoint backends do not see a unix socket close.
+// close-delimited responses: the tracepoint backends do not see a unix socket
+// close. A request without a response is dropped: it may be answered yet.
 func (t *Table) Sweep(now uint64) {
 	for c := t.tail; c != nil; {
 		prev := c.prev
 		if c.peer.IsUnix() && now > c.lastSeen && now-c.lastSeen > uint64(t.limits.IdleUnix) {
-			e := event.EOF{Ktime: c.lastSeen, Conn: c.id}
-			e.Pos = [2]uint64{c.streams[0].pos, c.streams[1].pos}
-			e.LastKtime = [2]uint64{c.streams[0].last, c.streams[1].last}
-			t.Close(&e)
+			if c.known {
+				t.eof(c, c.requests.Other())
+			}
+			t.remove(c, &t.stats.DroppedEvicted)
 		}
 		c = prev
 	}
