@@ -9,6 +9,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -29,7 +30,7 @@ const metricsPage = "../../docs/metrics.md"
 func TestMetricsPage(t *testing.T) {
 	var page strings.Builder
 	page.WriteString(pageHead)
-	p := &metricsReader{t: t, out: &page}
+	p := &metricsReader{t: t, consts: map[string]string{}}
 	set := token.NewFileSet()
 	file, err := parser.ParseFile(set, "samples.go", nil, 0)
 	if err != nil {
@@ -37,12 +38,15 @@ func TestMetricsPage(t *testing.T) {
 	}
 	for _, d := range file.Decls {
 		if f, ok := d.(*ast.FuncDecl); ok && strings.HasSuffix(f.Name.Name, "Samples") {
-			p.section(f)
+			p.read(strings.TrimSuffix(f.Name.Name, "Samples"), f)
+		} else {
+			p.read("", d)
 		}
 	}
-	if p.count < 30 {
-		t.Fatalf("only %d metrics found: the reader does not understand samples.go", p.count)
+	if len(p.rows) < 30 {
+		t.Fatalf("only %d metrics found: the reader does not understand samples.go", len(p.rows))
 	}
+	p.write(&page)
 	if *update {
 		if err := os.WriteFile(metricsPage, []byte(page.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -68,33 +72,29 @@ captures and until it is told to stop.
 Every request is accounted for:
 
 ` + "```" + `
-requests_total = spans_offered_total + requests_dropped_total (all reasons) + exchanges_open
+requests_total = spans_offered_total + requests_dropped_total (all reasons but data_ring_full) + exchanges_open
 spans_offered_total = spans_exported_total + spans_dropped_total (all reasons) + queue_spans
 ` + "```" + `
 
-A request whose records were lost before they could be recognised is in none of them, but its records are in
-` + "`kernel_lost_records_total`" + `.
+Requests whose records found the ring full never got as far as ` + "`requests_total`" + `: they are
+` + "`requests_dropped_total{reason=\"data_ring_full\"}`" + `, counted by the kernel.
 `
 
-// metricsReader turns the calls of counter and gauge into table rows.
+// metricsReader turns the calls of counter and gauge into table rows, one for
+// each name, in the section of its first call.
 type metricsReader struct {
 	t      *testing.T
-	out    *strings.Builder
-	consts map[string]string // string constants of the function
-	rows   []metricsRow      // of the section
-	count  int
+	consts map[string]string // string constants met so far
+	rows   []*metricsRow
 }
 
 type metricsRow struct {
-	name, kind, help string
-	labels           []string
+	section, name, kind, help string
+	labels                    []string
 }
 
-func (p *metricsReader) section(f *ast.FuncDecl) {
-	title := strings.TrimSuffix(f.Name.Name, "Samples")
-	fmt.Fprintf(p.out, "\n## %s%s\n\n| metric | kind | meaning | labels |\n|---|---|---|---|\n", strings.ToUpper(title[:1]), title[1:])
-	p.consts, p.rows = map[string]string{}, nil
-	ast.Inspect(f, func(n ast.Node) bool {
+func (p *metricsReader) read(section string, d ast.Decl) {
+	ast.Inspect(d, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.ValueSpec:
 			for i, name := range n.Names {
@@ -104,32 +104,40 @@ func (p *metricsReader) section(f *ast.FuncDecl) {
 			}
 		case *ast.CallExpr:
 			if fn, ok := n.Fun.(*ast.Ident); ok && (fn.Name == "counter" || fn.Name == "gauge") {
-				p.row(fn.Name, n.Args)
+				p.row(section, fn.Name, n.Args)
 			}
 		}
 		return true
 	})
-	p.count += len(p.rows)
-	for _, r := range p.rows {
-		fmt.Fprintf(p.out, "| `%s` | %s | %s | %s |\n", r.name, r.kind, r.help, strings.Join(r.labels, ", "))
-	}
 }
 
-// row adds one metric, or one more label value of the metric before.
-func (p *metricsReader) row(kind string, args []ast.Expr) {
+// row adds a metric, or more label values of one that is known.
+func (p *metricsReader) row(section, kind string, args []ast.Expr) {
 	name := selfmetrics.Prefix + p.text(args[1])
-	if n := len(p.rows); n == 0 || p.rows[n-1].name != name {
-		p.rows = append(p.rows, metricsRow{name: name, kind: kind, help: strings.TrimSuffix(p.text(args[2]), ".")})
+	i := slices.IndexFunc(p.rows, func(r *metricsRow) bool { return r.name == name })
+	if i < 0 {
+		i = len(p.rows)
+		p.rows = append(p.rows, &metricsRow{section: section, name: name, kind: kind, help: strings.TrimSuffix(p.text(args[2]), ".")})
 	}
-	r := &p.rows[len(p.rows)-1]
 	for _, a := range args[4:] {
 		call, ok := a.(*ast.CallExpr)
 		if !ok || len(call.Args) != 2 {
 			p.t.Fatalf("%s: a label that is not made by label()", name)
 		}
 		for _, v := range p.values(call.Args[1]) {
-			r.labels = append(r.labels, fmt.Sprintf("`%s=%q`", p.text(call.Args[0]), v))
+			p.rows[i].labels = append(p.rows[i].labels, fmt.Sprintf("`%s=%q`", p.text(call.Args[0]), v))
 		}
+	}
+}
+
+func (p *metricsReader) write(out *strings.Builder) {
+	section := ""
+	for _, r := range p.rows {
+		if r.section != section {
+			section = r.section
+			fmt.Fprintf(out, "\n## %s%s\n\n| metric | kind | meaning | labels |\n|---|---|---|---|\n", strings.ToUpper(section[:1]), section[1:])
+		}
+		fmt.Fprintf(out, "| `%s` | %s | %s | %s |\n", r.name, r.kind, r.help, strings.Join(r.labels, ", "))
 	}
 }
 
@@ -147,7 +155,7 @@ func (p *metricsReader) text(e ast.Expr) string {
 			return s
 		}
 	}
-	p.t.Fatalf("samples.go: name, help and label names must be strings or constants of the function")
+	p.t.Fatalf("samples.go: name, help and label names must be strings or constants")
 	return ""
 }
 
