@@ -156,7 +156,7 @@ static __always_inline void on_bytes(struct conn *c, struct sock *sk, struct scr
 		count_only(c, sc, slot, dir, len, flags);
 		return;
 	}
-	if (got < ship && got == HEAD_PEEK) /* a head behind a peek, in the middle of a turn */
+	if (got < ship) /* a head in the middle of a turn: behind a peek, or what the last head left of the budget */
 		got = fetch(sc, slot, ship < HEAD_MAX ? ship : HEAD_MAX);
 	if (ship > got)
 		ship = got;
