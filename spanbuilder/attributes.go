@@ -96,7 +96,7 @@ func (b *Builder) describe(x *Exchange, h *httpparse.Head, host, agent string) {
 			s.Name += " " + route
 		}
 	}
-	a = appendServer(a, x, host)
+	a = appendServer(a, x, host, t.defaultPort())
 	a = appendPeer(a, x)
 	a = append(a, semconv.NetworkProtocolVersionKey.String(version(h)))
 	if agent != "" {
@@ -110,7 +110,7 @@ func (b *Builder) describe(x *Exchange, h *httpparse.Head, host, agent string) {
 
 // appendServer adds server.address and server.port: of the Host field, else of
 // the connection (HTTP server and client spans, "server.address").
-func appendServer(a []attribute.KeyValue, x *Exchange, host string) []attribute.KeyValue {
+func appendServer(a []attribute.KeyValue, x *Exchange, host string, defaultPort int) []attribute.KeyValue {
 	name, port := splitHost(host)
 	end := x.Peer.Remote
 	if x.Server {
@@ -120,7 +120,7 @@ func appendServer(a []attribute.KeyValue, x *Exchange, host string) []attribute.
 	case name != "":
 		a = append(a, semconv.ServerAddressKey.String(name))
 		if port == 0 {
-			port = 80
+			port = defaultPort
 		}
 	case x.Peer.IsUnix():
 		if x.Peer.UnixPath == "" {

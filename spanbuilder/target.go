@@ -3,7 +3,6 @@
 package spanbuilder
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
 
@@ -16,6 +15,7 @@ import (
 // target is a request-target in its parts (RFC 9112 section 3.2).
 type target struct {
 	scheme    string // "" but in absolute-form
+	userinfo  string // what stands for user information in a URL: REDACTED, an at sign
 	authority string // without userinfo; "" in origin-form and asterisk-form
 	path      string
 	query     string
@@ -25,14 +25,15 @@ type target struct {
 // there, goes with what it is attached to.
 func splitTarget(b []byte, connect bool) target {
 	if connect {
-		return target{authority: string(b)} // authority-form
+		return target{authority: redact.UserInfo(string(b))} // authority-form
 	}
 	raw := string(b)
 	var t target
 	if i := strings.Index(raw, "://"); i > 0 && raw[0] != '/' { // absolute-form
-		raw = redact.UserInfo(raw)
 		t.scheme = strings.ToLower(raw[:i])
-		raw = raw[i+3:]
+		bare := redact.UserInfo(raw)
+		t.userinfo = hideUser(raw[i+3 : i+3+len(raw)-len(bare)])
+		raw = bare[i+3:]
 		end := strings.IndexAny(raw, "/?")
 		if end < 0 {
 			end = len(raw)
@@ -45,6 +46,26 @@ func splitTarget(b []byte, connect bool) target {
 	}
 	t.path, t.query, _ = strings.Cut(raw, "?")
 	return t
+}
+
+// hideUser returns what is shown of user information, which ends with an at
+// sign ("url.full" in the semantic conventions).
+func hideUser(info string) string {
+	switch {
+	case info == "":
+		return ""
+	case strings.Contains(info, ":"):
+		return redact.Redacted + ":" + redact.Redacted + "@"
+	}
+	return redact.Redacted + "@"
+}
+
+// defaultPort is the port of a URL that names none.
+func (t target) defaultPort() int {
+	if t.scheme == "https" {
+		return 443
+	}
+	return 80
 }
 
 // splitHost takes a Host field or authority apart; port is 0 if none is given.
@@ -89,10 +110,11 @@ func (b *Builder) clientURL(a []attribute.KeyValue, x *Exchange, t target, host 
 	if scheme == "" {
 		scheme = "http"
 	}
-	var u bytes.Buffer
-	u.Grow(len(scheme) + len(host) + len(t.path) + len(t.query) + 4)
+	var u strings.Builder
+	u.Grow(len(scheme) + len(t.userinfo) + len(host) + len(t.path) + len(t.query) + 4)
 	u.WriteString(scheme)
 	u.WriteString("://")
+	u.WriteString(t.userinfo)
 	u.WriteString(host)
 	if t.path != "*" {
 		u.WriteString(t.path)
