@@ -6,7 +6,6 @@ package integration
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -85,7 +84,6 @@ type privacy struct {
 	dir      string // of executables; dir/excluded is excluded
 	selected *ports
 	outside  *ports
-	dump     string // file of raw records
 	sent     atomic.Int64
 	spawner  *server
 	excluded *server
@@ -97,25 +95,15 @@ const rounds = 12
 func newPrivacy(t *testing.T) *privacy {
 	t.Helper()
 	dir := workDir(t)
-	p := &privacy{canaries: newCanaries(), dir: dir, selected: newPorts(t), outside: newPorts(t), dump: filepath.Join(dir, "records")}
+	p := &privacy{canaries: newCanaries(), dir: dir, selected: newPorts(t), outside: newPorts(t)}
 	mkdir(t, filepath.Join(dir, "excluded"))
 	bin := copyProgram(t, binary("webserver"), filepath.Join(dir, "excluded"))
 	args := []string{"--port", p.selected.selector(), "--exclude-exe", dir + "/excluded/*", "--stdout", "json"}
-	if canDump(p.dump) {
-		args = append(args, "--debug-dump", p.dump)
-	} else if !trafficOnly() {
-		t.Error("the agent has no --debug-dump FILE, so raw records cannot be searched")
-	}
 	p.theme = newTheme(t, agentOptions{args: args})
 	port := p.selected.take(t)
 	p.excluded = run(t, "excluded", port, exec.Command(bin, fmt.Sprintf("127.0.0.1:%d", port)))
 	p.spawner = startPython("1.1", "thread")(t, "spawner", p.selected.take(t))
 	return p
-}
-
-// canDump says whether the agent knows the flag, which its help does not show.
-func canDump(file string) bool {
-	return !trafficOnly() && exec.Command(binary("tracer-agent"), "run", "--debug-dump", file, "--help").Run() == nil
 }
 
 // visit sends a canary to s and requires it back, so that it did flow.
@@ -264,11 +252,6 @@ func (p *privacy) verify(t *testing.T) {
 		"standard output": []byte(p.agent.stdout()),
 		"standard error":  []byte(p.agent.out.String()),
 		"exported spans":  []byte(renderSpans(p.agent.sink.Spans())),
-	}
-	if data, err := os.ReadFile(p.dump); err == nil {
-		places["raw records"] = data
-	} else if !errors.Is(err, os.ErrNotExist) || canDump(p.dump) {
-		t.Errorf("read the dump of raw records: %v", err)
 	}
 	for place, data := range places {
 		p.search(t, place, data)
