@@ -10,6 +10,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path"
 	"regexp"
@@ -242,11 +243,12 @@ func TestNothingPrivate(t *testing.T) {
 // public says that a host name means something to every reader.
 func public(host string) bool {
 	known := []string{
-		"127.0.0.1", "0.0.0.0", "10.0.0.1", "www.apache.org", "semver.org", "www.w3.org", "opentelemetry.io",
+		"www.apache.org", "semver.org", "www.w3.org", "opentelemetry.io",
 		"www.rfc-editor.org", "docs.kernel.org", "github.com", "schemas.xmlsoap.org", "spdx.org",
 	}
 	reserved := regexp.MustCompile(`(^|\.)example(\.(com|org|net))?$|\.(test|invalid|internal|local)$`) // RFC 2606 and the like
-	return slices.Contains(known, host) || reserved.MatchString(host)
+	_, err := netip.ParseAddr(host) // addresses stand for nobody in particular
+	return err == nil || slices.Contains(known, host) || reserved.MatchString(host)
 }
 
 func TestPublic(t *testing.T) {
