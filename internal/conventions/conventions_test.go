@@ -247,7 +247,7 @@ func public(host string) bool {
 		"www.rfc-editor.org", "docs.kernel.org", "github.com", "schemas.xmlsoap.org", "spdx.org",
 	}
 	reserved := regexp.MustCompile(`(^|\.)example(\.(com|org|net))?$|\.(test|invalid|internal|local)$`) // RFC 2606 and the like
-	_, err := netip.ParseAddr(host) // addresses stand for nobody in particular
+	_, err := netip.ParseAddr(host)                                                                     // addresses stand for nobody in particular
 	return err == nil || slices.Contains(known, host) || reserved.MatchString(host)
 }
 
