@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
 	"runtime/debug"
 
 	"github.com/tracer-agent/tracer-agent/export"
@@ -115,9 +116,15 @@ func (a *Agent) Ready() string {
 	return line
 }
 
+// processors is how many threads run Go code at a time, on a machine of any
+// size: a few are enough, and one must be free for a new process's verdict when
+// the others wait for a processor.
+const processors = 4
+
 // Run traces until ctx is done or reading fails, then detaches the programs and
 // handles what they had reported.
 func (a *Agent) Run(ctx context.Context) error {
+	runtime.GOMAXPROCS(processors)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	failed := make(chan error, 4)

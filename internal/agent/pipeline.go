@@ -5,6 +5,7 @@ package agent
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tracer-agent/tracer-agent/internal/config"
@@ -17,8 +18,7 @@ import (
 	"github.com/tracer-agent/tracer-agent/spanbuilder"
 )
 
-// pipeline takes records through connections to spans. Its methods may be
-// called from any goroutine; it works on one record at a time.
+// pipeline takes records through connections to spans.
 type pipeline struct {
 	mu       sync.Mutex
 	discover *discovery.Discovery
@@ -29,8 +29,8 @@ type pipeline struct {
 	targets  map[*discovery.Target]*spanbuilder.Target // what spans need of each
 	swept    time.Time                                 // when idle connections were last looked at
 	records  uint64
-	bytes    uint64 // of the records
-	bad      uint64 // records that did not decode
+	bytes    uint64        // of the records
+	bad      atomic.Uint64 // records that did not decode
 }
 
 // totals are the counters of everything behind the ring.
@@ -116,7 +116,7 @@ func (p *pipeline) target(tgid uint32) *spanbuilder.Target {
 	return t
 }
 
-// record takes one record of either ring.
+// record takes one record of the data ring. The caller holds mu.
 func (p *pipeline) record(b []byte) {
 	p.records++
 	p.bytes += uint64(len(b))
@@ -125,7 +125,7 @@ func (p *pipeline) record(b []byte) {
 		err = p.dispatch(kind, b)
 	}
 	if err != nil {
-		p.bad++
+		p.bad.Add(1)
 	}
 }
 
@@ -153,27 +153,46 @@ func (p *pipeline) dispatch(kind event.Kind, b []byte) error {
 		} else {
 			p.table.Close(&e)
 		}
-	case event.KindProc, event.KindListen:
-		return p.process(kind, b)
 	default:
-		return fmt.Errorf("%w: kind %d", event.ErrRecord, kind)
+		return fmt.Errorf("%w: kind %d in the data ring", event.ErrRecord, kind)
 	}
 	return nil
 }
 
+// control takes one record of the control ring. It does not need mu: a new
+// process must not wait for the thread that handles data, which may itself wait
+// for a processor.
+func (p *pipeline) control(b []byte) {
+	kind, err := event.Peek(b)
+	if err == nil {
+		err = p.process(kind, b)
+	}
+	if err != nil {
+		p.bad.Add(1)
+	}
+}
+
 func (p *pipeline) process(kind event.Kind, b []byte) error {
-	if kind == event.KindListen {
+	switch kind {
+	case event.KindListen:
 		var l event.Listen
 		if err := l.Decode(b); err != nil {
 			return err
 		}
 		p.discover.OnListen(l.TGID, l.Port, l.Selected)
-		return nil
+	case event.KindProc:
+		var e event.Proc
+		if err := e.Decode(b); err != nil {
+			return err
+		}
+		p.lifecycle(&e)
+	default:
+		return fmt.Errorf("%w: kind %d in the control ring", event.ErrRecord, kind)
 	}
-	var e event.Proc
-	if err := e.Decode(b); err != nil {
-		return err
-	}
+	return nil
+}
+
+func (p *pipeline) lifecycle(e *event.Proc) {
 	switch e.Op {
 	case event.ProcFork:
 		p.discover.OnFork(e.PTGID, e.TGID)
@@ -182,11 +201,10 @@ func (p *pipeline) process(kind event.Kind, b []byte) error {
 	case event.ProcExit:
 		p.discover.OnExit(e.TGID)
 	}
-	return nil
 }
 
 func (p *pipeline) totals() totals {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return totals{table: p.table.Stats(), builder: p.builder.Stats(), records: p.records, bytes: p.bytes, bad: p.bad}
+	return totals{table: p.table.Stats(), builder: p.builder.Stats(), records: p.records, bytes: p.bytes, bad: p.bad.Load()}
 }

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// maxHold bounds how many records are handled while process events wait.
+	// maxHold bounds how many records are handled while a scrape of the metrics waits.
 	maxHold = 256
 	// fullEnough is how full the data ring may get before batching stops.
 	fullEnough = 0.25
@@ -46,9 +46,7 @@ func (a *Agent) readControl() error {
 		if err != nil {
 			return err
 		}
-		a.pipeline.mu.Lock()
-		a.pipeline.record(b)
-		a.pipeline.mu.Unlock()
+		a.pipeline.control(b)
 	}
 }
 
@@ -105,7 +103,7 @@ func (a *Agent) pause(ctx context.Context) {
 	}
 }
 
-// batch handles what is in the ring. It lets process events in now and then.
+// batch handles what is in the ring.
 func (a *Agent) batch() error {
 	for {
 		more, err := a.some()
