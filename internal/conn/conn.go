@@ -3,8 +3,6 @@
 package conn
 
 import (
-	"bytes"
-
 	"github.com/tracer-agent/tracer-agent/httpparse"
 	"github.com/tracer-agent/tracer-agent/internal/event"
 	"github.com/tracer-agent/tracer-agent/spanbuilder"
@@ -89,11 +87,11 @@ func (c *conn) learn(e *event.Data) bool {
 	}
 	n := len(c.start)
 	c.start = append(c.start, e.Payload[:min(len(e.Payload), len(statusPrefix)-n)]...)
-	if len(c.start) < len(statusPrefix) && bytes.HasPrefix(statusPrefix, c.start) {
+	if len(c.start) < len(statusPrefix) && isPrefix(c.start, statusPrefix) {
 		return false
 	}
 	c.requests = e.Dir
-	if bytes.Equal(c.start, statusPrefix) {
+	if string(c.start) == statusPrefix {
 		c.requests = e.Dir.Other()
 	}
 	c.start = c.start[:n]
@@ -110,8 +108,6 @@ func (c *conn) otherPos(e *event.Data) uint64 {
 	}
 	return e.OtherPos
 }
-
-var statusPrefix = []byte("HTTP/")
 
 func (c *conn) kind(d event.Dir) httpparse.Kind {
 	if d == c.requests {
@@ -132,7 +128,7 @@ func (c *conn) overtaken(e *event.Data) bool {
 	if len(c.held) > 0 {
 		return true
 	}
-	if !bytes.HasPrefix(e.Payload, statusPrefix) {
+	if !startsWith(e.Payload, statusPrefix) {
 		return false
 	}
 	if !c.known {
