@@ -17,7 +17,7 @@ func (d *Discovery) OnFork(parent, child uint32) {
 	rec := d.procs[parent]
 	if rec == nil || d.now().Sub(rec.setAt) < settling || len(d.procs) >= d.opts.MaxProcesses {
 		// The copy may differ from the verdict that is recorded.
-		if d.settle(child, newListeners(d.matcher.ports)) == nil && rec != nil {
+		if d.settle(child, d.shared(rec)) == nil && rec != nil {
 			d.exited.add(child, rec.target) // it may have served a request and ended by now
 		}
 		return
@@ -67,7 +67,17 @@ func (d *Discovery) heard(tgid uint32, port uint16) *listeners {
 	if d.procs[tgid] == nil && d.matcher.portsExclude() {
 		return newListeners(d.matcher.ports)
 	}
-	return &listeners{heard: []uint16{port}}
+	return &listeners{heard: []uint16{port}, least: StateSelected}
+}
+
+// shared is what is known of the sockets of a process that was just forked:
+// they are its parent's. What its parent listened on before the fork is in the
+// entry that it has a copy of, if that was judged by then.
+func (d *Discovery) shared(parent *record) *listeners {
+	if parent == nil {
+		return newListeners(d.matcher.ports)
+	}
+	return &listeners{heard: []uint16{}, least: max(StateCandidate, parent.verdict.State)}
 }
 
 // Lookup returns the target of a process whose connection was seen, nil if the

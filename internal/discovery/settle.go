@@ -48,7 +48,7 @@ func (d *Discovery) settle(tgid uint32, l *listeners) *record {
 	if !d.applied(tgid, err) {
 		return nil
 	}
-	if l.heard != nil && entry.State != StateSelected {
+	if l.heard != nil && entry.State < l.least {
 		l = newListeners(d.matcher.ports) // it may have executed another program since
 	}
 	p, err := d.fs.open(tgid)
