@@ -27,6 +27,8 @@ type agentOptions struct {
 	args     []string // after "run": the selection
 	protocol string   // otlptest.GRPC or otlptest.HTTP; GRPC if empty
 	gzip     bool
+	config   string         // YAML of --config; empty: none
+	env      []string       // further environment
 	sink     *otlptest.Sink // nil: a new one, closed with the test
 }
 
@@ -69,6 +71,9 @@ func startAgent(t *testing.T, o agentOptions) *agent {
 	}
 	listen := freeAddr(t)
 	args := append([]string{"run", "--metrics-listen", listen}, o.args...)
+	if o.config != "" {
+		args = append(args, "--config", configFile(t, o.config))
+	}
 	if backend := os.Getenv("TRACER_BACKEND"); backend != "" {
 		args = append(args, "--backend", backend)
 	}
@@ -77,6 +82,7 @@ func startAgent(t *testing.T, o agentOptions) *agent {
 	if o.gzip {
 		cmd.Env = append(cmd.Env, "OTEL_EXPORTER_OTLP_COMPRESSION=gzip")
 	}
+	cmd.Env = append(cmd.Env, o.env...)
 	a := &agent{sink: o.sink, metrics: "http://" + listen + "/metrics"}
 	cmd.Stdout = &output{}
 	a.process = launch(t, "tracer-agent", cmd)
@@ -89,13 +95,23 @@ func startAgent(t *testing.T, o agentOptions) *agent {
 	return a
 }
 
+// configFile writes a configuration and returns its path.
+func configFile(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(workDir(t), "tracer-agent.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 var readyLine = regexp.MustCompile(`(?m)^tracer-agent ready:`)
 
 // agentEnv is this environment without what would configure the agent.
 func agentEnv() []string {
 	var env []string
 	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, "OTEL_") {
+		if !strings.HasPrefix(kv, "OTEL_") && !strings.HasPrefix(kv, "TRACER_AGENT_") {
 			env = append(env, kv)
 		}
 	}

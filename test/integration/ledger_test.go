@@ -174,7 +174,7 @@ func (th *theme) finish(t *testing.T) {
 	if !th.lossy {
 		th.agent.checkNothingLost(t)
 	}
-	th.agent.checkAccounts(t)
+	th.agent.accounts(t).check(t)
 	metrics := nonzero(th.agent.scrape(t))
 	th.agent.shutdown(t)
 	problems := th.compare(th.agent.sink.Spans())

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package integration
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestExactAtSaturation overruns a ring of 64 KiB and requires that the spans
+// received and the counted drops add up to the requests that nginx counted:
+// nothing is lost in silence, nothing is told or counted twice.
+func TestExactAtSaturation(t *testing.T) {
+	cases := []struct {
+		name  string
+		pause bool // stop the agent for a while, so that the ring is full for certain
+	}{
+		{"as fast as it goes", false},
+		{"while nobody reads the ring", true},
+	}
+	for _, sc := range cases {
+		t.Run(sc.name, func(t *testing.T) {
+			block := newPorts(t)
+			a := startAgent(t, agentOptions{args: []string{"--port", block.selector()}, env: []string{"TRACER_AGENT_KERNEL_RING_BYTES=65536"}})
+			s := startNginx(t, "nginx", block.take(t))
+			if sc.pause && !trafficOnly() {
+				go a.interrupt(300*time.Millisecond, 200*time.Millisecond)
+			}
+			r := saturate(t, s, 0)
+			wire := s.served(t)
+			s.stop() // its connections end, and with them what waits for an answer
+			books := a.settled(t)
+			if sc.pause && books.lost() == 0 {
+				t.Error("nothing was lost, so nothing is proved")
+			}
+			a.verifyExact(t, r, wire, books)
+		})
+	}
+}
+
+// TestNoDropsAtHalfLoad finds out how fast nginx answers under the agent and
+// then asks for half of that: nothing may be lost.
+func TestNoDropsAtHalfLoad(t *testing.T) {
+	block := newPorts(t)
+	a := startAgent(t, agentOptions{args: []string{"--port", block.selector()}})
+	s := startNginx(t, "nginx", block.take(t))
+	full := saturate(t, s, 0)
+	wireBefore, before := s.served(t), a.settled(t)
+	half := saturate(t, s, time.Second*wrkConnections/time.Duration(full.answered)) // as long as an answer takes
+	wire := s.served(t) - wireBefore
+	t.Logf("%d requests in a second at most, then %d", full.answered, half.answered)
+	if 3*half.answered > 2*full.answered {
+		t.Errorf("%d requests are not about half of %d", half.answered, full.answered)
+	}
+	s.stop()
+	after := a.settled(t)
+	if lost := after.lost() - before.lost(); lost != 0 {
+		t.Errorf("%v of %d requests were lost at half of what the server can do", lost, wire)
+	}
+	a.verifyExact(t, half, wireBefore+wire, after)
+}
+
+// saturate runs wrk against s; pause as for wrk.
+func saturate(t *testing.T, s *server, pause time.Duration) wrkRun {
+	t.Helper()
+	r := wrkRun{name: s.name, trace: newID(16), prefix: newID(4)}
+	r.answered = wrk(t, "/usr/bin/wrk", fmt.Sprintf("http://127.0.0.1:%d/ok", s.port), r.trace, r.prefix, pause)
+	return r
+}
+
+// served asks nginx how many requests it has taken, this one included.
+func (s *server) served(t *testing.T) int {
+	t.Helper()
+	conn := s.dial(t, "")
+	defer conn.Close()
+	r := &request{target: "/requests", root: true}
+	conn.write(t, r)
+	rep := conn.read(t, r)
+	found := regexp.MustCompile(`\n \d+ \d+ (\d+) \n`).FindStringSubmatch(rep.body)
+	if found == nil {
+		t.Fatalf("nginx's status: %d, %q", rep.status, rep.body)
+	}
+	n, err := strconv.Atoi(found[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// interrupt stops the agent for a while, after a while.
+func (a *agent) interrupt(after, length time.Duration) {
+	<-time.After(after)
+	_ = syscall.Kill(a.pid(), syscall.SIGSTOP)
+	<-time.After(length)
+	_ = syscall.Kill(a.pid(), syscall.SIGCONT)
+}
+
+// settled waits until the agent's counters stand still and returns them.
+func (a *agent) settled(t *testing.T) accounts {
+	t.Helper()
+	if trafficOnly() {
+		return accounts{}
+	}
+	last, since := a.accounts(t), time.Now()
+	poll(t, 10*time.Second, "the agent's counters stand still", func() bool {
+		now := a.accounts(t)
+		if now != last {
+			last, since = now, time.Now()
+		}
+		return time.Since(since) > 500*time.Millisecond
+	})
+	return last
+}
+
+// verifyExact requires that spans and drops add up to wire requests, and that no
+// span of r came twice.
+func (a *agent) verifyExact(t *testing.T, r wrkRun, wire int, books accounts) {
+	t.Helper()
+	if trafficOnly() {
+		t.Skip("TRACER_AGENT=off: wrk was answered, no agent was tested")
+	}
+	metrics := nonzero(a.scrape(t))
+	a.shutdown(t)
+	books.check(t)
+	spans := a.sink.Spans()
+	t.Logf("%d requests: %d spans, %v lost in the ring, %v dropped later, %v unsent", wire, len(spans), books.ring, books.dropped, books.unsent)
+	if got := len(spans) + int(books.lost()); got != wire || books.open != 0 {
+		t.Errorf("%d requests on the wire, but %d spans + %v counted drops = %d, and %v are open (%+d)",
+			wire, len(spans), books.lost(), got, books.open, got-wire)
+	}
+	seen := map[string]bool{}
+	for i := range spans {
+		sp := &spans[i]
+		if sp.TraceID != r.trace {
+			continue
+		}
+		if seen[sp.Parent] || !strings.HasPrefix(sp.Parent, r.prefix) {
+			t.Fatalf("twice, or not wrk's: %s", sp)
+		}
+		seen[sp.Parent] = true
+	}
+	if t.Failed() {
+		t.Logf("the agent's metrics before it was stopped:\n%s", metrics)
+	}
+}
