@@ -7,14 +7,18 @@ package otlptest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	_ "google.golang.org/grpc/encoding/gzip" // lets the gRPC server accept gzip
 
 	collectorpb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
@@ -41,6 +45,7 @@ type Request struct {
 // Sink collects spans. All methods may be called from any goroutine.
 type Sink struct {
 	grpcAddr, httpAddr string
+	scheme             string // of its endpoints
 	grpcServer         *grpc.Server
 	httpServer         *http.Server
 	serving            sync.WaitGroup
@@ -53,7 +58,14 @@ type Sink struct {
 }
 
 // New starts a Sink on two free ports of 127.0.0.1. The caller must Close it.
-func New() (*Sink, error) {
+func New() (*Sink, error) { return start(nil) }
+
+// NewTLS is New with TLS in front of both protocols: the Sink shows id's
+// certificate and accepts only clients that show it, too.
+func NewTLS(id *Identity) (*Sink, error) { return start(id.mutual()) }
+
+// start listens for both protocols; cfg is nil for clear text.
+func start(cfg *tls.Config) (*Sink, error) {
 	grpcListener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for OTLP gRPC: %w", err)
@@ -63,15 +75,22 @@ func New() (*Sink, error) {
 		return nil, errors.Join(fmt.Errorf("listen for OTLP HTTP: %w", err), grpcListener.Close())
 	}
 	s := &Sink{
-		grpcAddr:   grpcListener.Addr().String(),
-		httpAddr:   httpListener.Addr().String(),
-		grpcServer: grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage)),
-		changed:    make(chan struct{}),
+		grpcAddr: grpcListener.Addr().String(),
+		httpAddr: httpListener.Addr().String(),
+		scheme:   "http://",
+		changed:  make(chan struct{}),
 	}
+	options := []grpc.ServerOption{grpc.MaxRecvMsgSize(maxMessage)}
+	if cfg != nil {
+		s.scheme = "https://"
+		options = append(options, grpc.Creds(credentials.NewTLS(cfg)))
+		httpListener = tls.NewListener(httpListener, cfg)
+	}
+	s.grpcServer = grpc.NewServer(options...)
 	collectorpb.RegisterTraceServiceServer(s.grpcServer, grpcService{sink: s})
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/traces", s.serveHTTP)
-	s.httpServer = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	s.httpServer = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 
 	// Serve returns only when Close stops it; its error is then of no interest.
 	s.serving.Go(func() { _ = s.grpcServer.Serve(grpcListener) })
@@ -90,9 +109,9 @@ func (s *Sink) Close() {
 // (GRPC or HTTP).
 func (s *Sink) Endpoint(protocol string) string {
 	if protocol == GRPC {
-		return "http://" + s.grpcAddr
+		return s.scheme + s.grpcAddr
 	}
-	return "http://" + s.httpAddr
+	return s.scheme + s.httpAddr
 }
 
 // Fail makes the Sink refuse the next n export requests with a retryable error

@@ -138,6 +138,14 @@ func (a *agent) shutdown(t *testing.T) {
 	if a.process == nil {
 		return
 	}
+	if err := a.terminate(t); err != nil {
+		t.Errorf("agent's exit after SIGTERM: %v, want 0\n%s", err, tail(a.out.String(), 8000))
+	}
+}
+
+// terminate sends SIGTERM, requires a prompt end and returns how it ended.
+func (a *agent) terminate(t *testing.T) error {
+	t.Helper()
 	if !a.alive() {
 		t.Fatalf("the agent ended by itself: %v\n%s", a.err, tail(a.out.String(), 8000))
 	}
@@ -149,9 +157,7 @@ func (a *agent) shutdown(t *testing.T) {
 	case <-time.After(stopLimit):
 		t.Fatalf("the agent did not end within %s of SIGTERM", stopLimit)
 	}
-	if a.err != nil {
-		t.Errorf("agent's exit after SIGTERM: %v, want 0\n%s", a.err, tail(a.out.String(), 8000))
-	}
+	return a.err
 }
 
 // scrape reads the agent's own metrics: series (name with labels) to value.

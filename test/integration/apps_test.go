@@ -208,7 +208,7 @@ func appFile(t *testing.T, name string) string {
 }
 
 // render fills a configuration template and returns the path of the result.
-func render(t *testing.T, name, dir string, values map[string]string) string {
+func render(t *testing.T, name, dir string, values any) string {
 	t.Helper()
 	tmpl, err := template.ParseFiles(appFile(t, name))
 	if err != nil {

@@ -213,8 +213,11 @@ func blockFree(lo int) bool {
 }
 
 // portFree binds and never listens: a process that listens on a selected port,
-// be it for a moment, is selected.
+// be it for a moment, is selected. A child that is forked meanwhile would keep
+// the port bound until it executes its program.
 func portFree(p int) bool {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	fd, err := syscall.Socket(syscall.AF_INET6, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return false

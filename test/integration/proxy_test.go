@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package integration
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+)
+
+// TestReverseProxy traces nginx as a proxy in front of a server that is not
+// selected: of each exchange one process tells both halves. nginx passes the
+// trace header on, so its two spans are siblings.
+func TestReverseProxy(t *testing.T) {
+	block := newPorts(t)
+	port := block.take(t)
+	th := newTheme(t, agentOptions{args: []string{"--port", fmt.Sprint(port)}})
+	upstream := startGo(t, "upstream", newPorts(t).take(t))
+	dir := workDir(t)
+	for _, keep := range []bool{false, true} {
+		name := map[bool]string{false: "a connection each", true: "kept connections"}[keep]
+		t.Run(name, func(t *testing.T) {
+			proxy := run(t, "nginx", port, nginxProxy(t, dir, port, upstream.port, keep))
+			for _, r := range []request{
+				{target: "/ok?a=1"}, {target: "/missing"}, {target: "/fail"}, {target: "/size/1048576"}, {target: "/empty"},
+				{target: "/chunked/600"}, {method: http.MethodHead, target: "/size/1000"},
+				{method: http.MethodPost, target: "/echo", body: pattern(300000)},
+				{method: http.MethodPost, target: "/echo?chunks", body: pattern(3000), chunked: true},
+			} {
+				th.send(t, name+" "+r.method+r.target, func(c *tcase) { proxied(c, proxy, upstream, &r, keep) })
+			}
+			th.send(t, name+" in parallel", func(c *tcase) {
+				var group sync.WaitGroup
+				for i := range 20 {
+					group.Go(func() { proxied(c, proxy, upstream, &request{target: fmt.Sprintf("/ok?i=%d", i)}, keep) })
+				}
+				group.Wait()
+			})
+			proxy.stop()
+		})
+	}
+	th.finish(t)
+}
+
+// nginxProxy is an nginx that passes everything on to a port of 127.0.0.1.
+func nginxProxy(t *testing.T, dir string, port, upstream int, keep bool) *exec.Cmd {
+	t.Helper()
+	conf := render(t, "proxy.conf.tmpl", dir, map[string]any{"Dir": dir, "Port": port, "Upstream": upstream, "Keep": keep})
+	return exec.Command("/usr/sbin/nginx", "-e", "stderr", "-p", filepath.Dir(conf), "-c", conf)
+}
+
+// proxied makes one exchange through the proxy and files both halves.
+func proxied(c *tcase, proxy, upstream *server, r *request, keep bool) {
+	c.Helper()
+	rep := c.exchange(proxy.dial(c, ""), r)
+	server := r.truth(&rawConn{Conn: noConn{}, server: upstream})
+	client := &expect{
+		kind: otlptest.Client, traceID: r.ids[0], parent: r.ids[1], method: server.method, path: server.path, query: server.query,
+		status: rep.status, version: map[bool]string{false: "1.0", true: "1.1"}[keep], userAgent: server.userAgent,
+		reqBody: server.reqBody, respBody: ifPresent(rep.size), serverAddr: "127.0.0.1", serverPort: upstream.port,
+		peerAddr: "127.0.0.1", peerPort: upstream.port, start: rep.start, end: rep.end,
+	}
+	if r.method == http.MethodHead {
+		client.respBody = noBody()
+	}
+	c.expect(client)
+}
+
+// noConn is a connection that has no addresses to tell.
+type noConn struct{ net.Conn }
+
+func (noConn) LocalAddr() net.Addr { return nil }
