@@ -24,7 +24,7 @@ func TestBodies(t *testing.T) {
 	block := newPorts(t)
 	th := newTheme(t, agentOptions{args: []string{"--port", block.selector()}})
 	web := startGo(t, "go", block.take(t))
-	files := startFiles(t, block.take(t))
+	files := startFiles(t, block.take(t), gigabyte)
 	th.send(t, "warm up", func(c *tcase) {
 		c.exchange(web.dial(c, ""), &request{target: "/ok"})
 		c.exchange(files.dial(c, ""), &request{target: "/ok"})
@@ -41,15 +41,15 @@ func TestBodies(t *testing.T) {
 	th.finish(t)
 }
 
-// startFiles is nginx with sendfile and a sparse file of one gigabyte.
-func startFiles(t *testing.T, port int) *server {
+// startFiles is nginx with sendfile and a sparse file /huge of the given size.
+func startFiles(t *testing.T, port int, size int64) *server {
 	t.Helper()
 	cmd := nginx(t, fmt.Sprintf("127.0.0.1:%d", port))
 	huge := filepath.Join(filepath.Dir(cmd.Args[len(cmd.Args)-1]), "files", "huge")
 	if err := os.WriteFile(huge, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Truncate(huge, gigabyte); err != nil {
+	if err := os.Truncate(huge, size); err != nil {
 		t.Fatal(err)
 	}
 	return run(t, "nginx", port, cmd)

@@ -20,14 +20,14 @@ func truthAndSpan() (*expect, otlptest.Span) {
 		method: "POST", path: "/p", query: "q=1", status: 200, version: "1.1", userAgent: "raw/1",
 		reqBody: exactly(5), respBody: exactly(7), serverAddr: "127.0.0.1", serverPort: 8080,
 		peerAddr: "127.0.0.2", peerPort: 999, pids: []int{42}, start: start, end: start.Add(time.Second),
-		headerSecret: "tiger",
+		headerSecret: "tiger", also: map[string]any{"x-more": "m", "x-none": nil}, name: "POST",
 	}
 	s := otlptest.Span{
 		TraceID: e.traceID, SpanID: strings.Repeat("c3", 8), Parent: e.parent, Name: "POST", Kind: otlptest.Server,
 		Start: start.Add(time.Millisecond), End: start.Add(time.Second - time.Millisecond),
 		Resource: otlptest.Attrs{"service.name": "shop", "process.pid": int64(42)},
 		Attrs: otlptest.Attrs{
-			"http.request.method": "POST", "url.path": "/p", "url.query": "q=1", "url.scheme": "http",
+			"x-more": "m", "http.request.method": "POST", "url.path": "/p", "url.query": "q=1", "url.scheme": "http",
 			"http.response.status_code": int64(200), "network.protocol.version": "1.1", "user_agent.original": "raw/1",
 			"http.request.body.size": int64(5), "http.response.body.size": int64(7), "server.address": "127.0.0.1",
 			"server.port": int64(8080), "network.peer.address": "127.0.0.2", "client.address": "127.0.0.2", "network.peer.port": int64(999),
@@ -51,6 +51,7 @@ func TestCheckFindsEveryDifference(t *testing.T) {
 		"name":         func(s *otlptest.Span) { s.Name = "GET" }, "error.type": func(s *otlptest.Span) { s.Attrs["error.type"] = "x" },
 		"span status": func(s *otlptest.Span) { s.Status = 2 }, "starts": func(s *otlptest.Span) { s.Start = s.Start.Add(-time.Second) },
 		"ends": func(s *otlptest.Span) { s.End = s.Start.Add(time.Millisecond) }, "secret": func(s *otlptest.Span) { s.Attrs["x"] = "a tiger" },
+		"x-none": func(s *otlptest.Span) { s.Attrs["x-none"] = "" }, "want exactly": func(s *otlptest.Span) { s.Name = "POST /p" },
 		"before it starts": func(s *otlptest.Span) { s.End = s.Start.Add(-1) }, "method_original": func(s *otlptest.Span) { s.Attrs["http.request.method_original"] = "post" },
 	}
 	for key := range s.Attrs {

@@ -77,10 +77,12 @@ type expect struct {
 	peerPort     int    // 0: not checked
 	pids         []int  // process.pid is one of these, if any
 	start, end   time.Time
-	endOpen      bool   // only a lower bound of the end is known
-	optional     bool   // the span may be missing (the traffic itself was cut or unobserved)
-	headerSecret string // must appear nowhere in the span
-	truncated    bool   // the span must say that it is; nothing else is checked
+	endOpen      bool           // only a lower bound of the end is known
+	optional     bool           // the span may be missing (the traffic itself was cut or unobserved)
+	headerSecret string         // must appear nowhere in the span
+	truncated    bool           // the span must say that it is; nothing else is checked
+	name         string         // of the span; empty: the method, with or without a route
+	also         map[string]any // further attributes; nil: absent
 }
 
 // key identifies the span that e expects: by the parent id that the request
@@ -122,6 +124,7 @@ func (e *expect) check(s *otlptest.Span) []string {
 	e.checkOutcome(c, s)
 	e.checkPlace(c, s)
 	e.checkTimes(c, s)
+	e.checkMore(c, s)
 	if e.headerSecret != "" && strings.Contains(fmt.Sprint(s.Name, s.Attrs, s.Resource), e.headerSecret) {
 		c.addf("the secret %q was exported", e.headerSecret)
 	}
@@ -299,6 +302,20 @@ func (e *expect) checkErrorStatus(c *differences, s *otlptest.Span) {
 	}
 	if got := s.Status == tracepb.Status_STATUS_CODE_ERROR; got != bad {
 		c.addf("span status %s with HTTP status %d", s.Status, e.status)
+	}
+}
+
+// checkMore looks at what single tests ask for.
+func (e *expect) checkMore(c *differences, s *otlptest.Span) {
+	if e.name != "" && s.Name != e.name {
+		c.addf("name %q, want exactly %q", s.Name, e.name)
+	}
+	for key, want := range e.also {
+		if want == nil {
+			c.absent(s, key)
+		} else if got, ok := s.Attrs[key]; !ok || fmt.Sprint(got) != fmt.Sprint(want) {
+			c.addf("%s = %v, want %v", key, quoted(got), want)
+		}
 	}
 }
 

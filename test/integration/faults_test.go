@@ -77,7 +77,8 @@ func (conn *rawConn) awaitRead(t *tcase) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found := row.FindSubmatch(table)
+		mapped, _ := os.ReadFile("/proc/net/tcp6") // of servers that listen on [::]; not there without IPv6
+		found := row.FindSubmatch(append(table, mapped...))
 		return found != nil && strings.Trim(string(found[1]), "0") == ""
 	})
 }

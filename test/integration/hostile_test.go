@@ -13,8 +13,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/tracer-agent/tracer-agent/internal/otlptest"
 )
 
 // attack is input that is not well-formed HTTP. It is sent to a server that
@@ -199,7 +197,7 @@ func (th *theme) finishAfterAttack(t *testing.T, silent *server) {
 		th.finish(t)
 		return
 	}
-	_, _ = th.agent.sink.WaitUntil(func(s []otlptest.Span) bool { return th.missing(s) == 0 }, time.Now().Add(4*time.Second))
+	th.await(t)
 	th.agent.shutdown(t)
 	problems := th.compare(th.agent.sink.Spans())
 	delete(problems, unexpected)

@@ -159,6 +159,15 @@ func (c *tcase) expect(e *expect) {
 	c.theme.add(e)
 }
 
+// await waits until all spans that are expected so far have come, or for as
+// long as that is worth: a missing span is reported by finish, by case.
+func (th *theme) await(t *testing.T) {
+	t.Helper()
+	if !trafficOnly() {
+		_, _ = th.agent.sink.WaitUntil(func(s []otlptest.Span) bool { return th.missing(s) == 0 }, time.Now().Add(4*time.Second))
+	}
+}
+
 // finish waits for the expected spans, stops the agent, which flushes, and
 // compares everything that arrived with the ledger, one subtest per case.
 func (th *theme) finish(t *testing.T) {
@@ -169,8 +178,7 @@ func (th *theme) finish(t *testing.T) {
 	if trafficOnly() {
 		t.Skipf("TRACER_AGENT=off: the traffic of %d requests was right, no agent was tested", len(th.entries))
 	}
-	// A missing span is reported below, by case; this only gives it time.
-	_, _ = th.agent.sink.WaitUntil(func(s []otlptest.Span) bool { return th.missing(s) == 0 }, time.Now().Add(4*time.Second))
+	th.await(t)
 	if !th.lossy {
 		th.agent.checkNothingLost(t)
 	}

@@ -60,7 +60,13 @@ func nginxProxy(t *testing.T, dir string, port, upstream int, keep bool) *exec.C
 // proxied makes one exchange through the proxy and files both halves.
 func proxied(c *tcase, proxy, upstream *server, r *request, keep bool) {
 	c.Helper()
-	rep := c.exchange(proxy.dial(c, ""), r)
+	through(c, proxy.dial(c, ""), upstream, r, keep)
+}
+
+// through is proxied on a connection to the proxy.
+func through(c *tcase, conn *rawConn, upstream *server, r *request, keep bool) {
+	c.Helper()
+	rep := c.exchange(conn, r)
 	server := r.truth(&rawConn{Conn: noConn{}, server: upstream})
 	client := &expect{
 		kind: otlptest.Client, traceID: r.ids[0], parent: r.ids[1], method: server.method, path: server.path, query: server.query,

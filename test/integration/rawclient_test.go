@@ -70,6 +70,8 @@ type request struct {
 	trailer bool   // ... and with a trailer field
 	expect  bool   // send Expect: 100-continue and wait for it
 	root    bool   // send no traceparent
+	ignore  bool   // send a traceparent that is not sampled
+	trace   string // trace id to send; empty: a new one
 	state   string // tracestate
 	last    bool   // put traceparent after all other fields
 	rename  string // field name to use for traceparent
@@ -101,7 +103,11 @@ func (r *request) head(host string) string {
 		if r.rename != "" {
 			name = r.rename
 		}
-		trace = fmt.Sprintf("%s: 00-%s-%s-01\r\n", name, r.ids[0], r.ids[1])
+		if r.trace != "" {
+			r.ids[0] = r.trace
+		}
+		flags := map[bool]string{false: "01", true: "00"}[r.ignore]
+		trace = fmt.Sprintf("%s: 00-%s-%s-%s\r\n", name, r.ids[0], r.ids[1], flags)
 	}
 	if r.state != "" {
 		trace += "tracestate: " + r.state + "\r\n"

@@ -173,6 +173,9 @@ func TestExecIsJudgedAgain(t *testing.T) {
 		return run(t, "reexec", port, cmd).single()
 	}
 	th := newTheme(t, agentOptions{args: []string{"--exe", selected}})
+	// What a process did right before it executes another program may be read
+	// after the agent has learnt of that; it is then counted as not selected.
+	th.lossy = true
 	for _, first := range []string{selected, "/usr/bin/python3"} {
 		s := start(first)
 		traced := first == selected
@@ -180,9 +183,9 @@ func TestExecIsJudgedAgain(t *testing.T) {
 			next := map[bool]string{true: "/usr/bin/python3", false: selected}[traced]
 			th.send(t, fmt.Sprintf("%s program %d", filepath.Base(filepath.Dir(first)), i), func(c *tcase) {
 				sc := selectionCase{traced: traced}
-				sc.visitOnce(c, s, "/ok")
-				// The answer is sent before the next program takes over.
-				sc.visitOnce(c, s, "/exec"+next)
+				sc.visitOnce(c, s, request{target: "/ok"})
+				th.await(t)
+				sc.visitOnce(c, s, request{target: "/exec" + next, adjust: func(e *expect) { e.optional = true }})
 			})
 			traced = !traced
 		}
@@ -192,13 +195,13 @@ func TestExecIsJudgedAgain(t *testing.T) {
 }
 
 // visitOnce makes one request on a connection of its own.
-func (sc selectionCase) visitOnce(c *tcase, s *server, target string) {
-	conn, r := s.dial(c, ""), &request{target: target}
+func (sc selectionCase) visitOnce(c *tcase, s *server, r request) {
+	conn := s.dial(c, "")
 	defer conn.Close()
 	if sc.traced {
-		c.exchange(conn, r)
+		c.exchange(conn, &r)
 		return
 	}
-	conn.write(c, r)
-	conn.read(c, r)
+	conn.write(c, &r)
+	conn.read(c, &r)
 }
