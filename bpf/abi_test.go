@@ -37,6 +37,7 @@ var enums = map[string]map[string]uint64{
 	"ev_data_flags": {
 		"DATA_HEAD": event.DataHead, "DATA_UNSEEN": event.DataUnseen,
 		"DATA_TAIL": event.DataTail, "DATA_QUIET": event.DataQuiet,
+		"DATA_TURN": event.DataTurn, "DATA_EARLY": event.DataEarly,
 	},
 	"ev_proc_op": {
 		"PROC_FORK": uint64(event.ProcFork), "PROC_EXEC": uint64(event.ProcExec), "PROC_EXIT": uint64(event.ProcExit),

@@ -14,17 +14,23 @@ import (
 )
 
 type SockTracepointConn struct {
-	_         structs.HostLayout
-	Id        uint64
-	Inode     uint64
-	Pos       [2]uint64
-	Ktime     [2]uint64
-	Budget    [2]uint32
-	Records   [2]uint16
-	LastDir   uint8
-	Flags     uint8
-	IdleTurns uint8
-	Pad       uint8
+	_          structs.HostLayout
+	Id         uint64
+	Inode      uint64
+	Pos        [2]uint64
+	Ktime      [2]uint64
+	Budget     [2]uint32
+	Records    [2]uint16
+	Turn       uint16
+	LastDir    uint8
+	Flags      uint8
+	IdleTurns  uint8
+	EarlyLen   [2]uint8
+	Kind       [2]uint8
+	Pad        [7]uint8
+	_          [4]byte
+	EarlyKtime [2]uint64
+	Early      [2][32]uint8
 }
 
 type SockTracepointMmsg struct {
@@ -75,7 +81,10 @@ type SockTracepointScratch struct {
 			Len  uint64
 		}
 	}
-	Conn struct {
+	Sock    uint64
+	Request uint32
+	Pad     uint32
+	Conn    struct {
 		_   structs.HostLayout
 		Hdr struct {
 			_       structs.HostLayout
@@ -119,7 +128,7 @@ type SockTracepointScratch struct {
 		Tid        uint32
 		Flags      uint32
 		Dir        uint16
-		Pad        uint16
+		Turn       uint16
 	}
 	Payload [24592]uint8
 }

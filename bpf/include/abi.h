@@ -24,6 +24,8 @@ enum ev_data_flags {
 	DATA_UNSEEN = 1 << 1,	/* the payload could not be read: splice, io_uring, fault, too many buffers */
 	DATA_TAIL = 1 << 2,	/* tail holds the call's last eight bytes */
 	DATA_QUIET = 1 << 3,	/* last record of this turn: further bytes only move the progress entry */
+	DATA_TURN = 1 << 4,	/* the other direction moved before: a new turn begins */
+	DATA_EARLY = 1 << 5,	/* tail holds the ktime of the first byte: the call was joined with earlier ones */
 };
 
 enum ev_proc_op {
@@ -67,7 +69,7 @@ struct ev_data {
 	struct ev_hdr hdr;
 	__u64 conn;
 	__u64 pos;		/* of the call's first byte in this direction's stream */
-	__u64 tail;		/* last eight bytes of the call as they lie in memory; iff DATA_TAIL */
+	__u64 tail;		/* DATA_TAIL: last eight bytes of the call as they lie in memory; DATA_EARLY: see there */
 	__u64 other_pos;	/* the other direction's position ... */
 	__u64 other_ktime;	/* ... and when it last moved */
 	__u32 total;		/* bytes the call moved */
@@ -76,7 +78,7 @@ struct ev_data {
 	__u32 tid;
 	__u32 flags;		/* enum ev_data_flags */
 	__u16 dir;		/* enum ev_dir */
-	__u16 pad;
+	__u16 turn;		/* number of turns of the connection so far, this one included, modulo 2^16 */
 };
 
 struct ev_eof {

@@ -18,11 +18,13 @@ static __always_inline enum head_kind classify(const struct scratch *sc, u32 slo
 	return k != HEAD_NONE ? k : classify_slow(slot, n);
 }
 
-/* Position arithmetic and budget of one call. Pure. Returns the bytes to ship. */
+/* Position arithmetic, turns and budget of one call. Pure. Returns the bytes to ship. */
 static __always_inline u32 conn_advance(struct conn *c, u32 dir, u32 len, u64 ktime, enum head_kind head, u32 budget)
 {
 	const bool turn = c->last_dir != dir;
 
+	if (turn)
+		c->turn++;
 	if (head != HEAD_NONE) {
 		c->budget[dir] = budget;
 		c->idle_turns = 0;
@@ -49,9 +51,11 @@ static __always_inline void progress_set(const struct conn *c, u32 dir)
 		stat_add(STAT_PROGRESS_FULL, 1);
 }
 
-static __always_inline void data_fill(struct ev_data *ev, const struct conn *c, u32 dir, u32 len, u32 captured, u32 flags)
+/* Sends a record of the call that just advanced c. Flags and tail are set. */
+static __always_inline void send(const struct conn *c, struct scratch *sc, u32 slot, u32 dir, u32 len, u32 captured)
 {
 	const u64 task = bpf_get_current_pid_tgid();
+	struct ev_data *ev = &sc->ev;
 
 	hdr_fill(&ev->hdr, EV_DATA, sizeof(*ev) + captured, c->ktime[dir]);
 	ev->conn = c->id;
@@ -62,32 +66,30 @@ static __always_inline void data_fill(struct ev_data *ev, const struct conn *c, 
 	ev->captured = captured;
 	ev->tgid = task >> 32;
 	ev->tid = task;
-	ev->flags = flags;
 	ev->dir = dir;
-	ev->pad = 0;
+	ev->turn = c->turn;
+	emit_data(slot, captured);
 }
 
 /* After the head: a few records without payload, then only the progress entry moves.
  * The end of a chunked body is always told, since nothing else would. */
-static __always_inline void count_only(struct conn *c, struct scratch *sc, u32 slot, u32 dir, u32 len, u32 flags)
+static __always_inline void count_only(struct conn *c, struct scratch *sc, u32 slot, u32 dir, u32 len)
 {
-	u64 tail = 0;
+	bool over = false;
 
+	sc->ev.tail = 0;
 	if (sc->src.kind != SRC_NONE) {
-		tail = fetch_tail(sc, slot, len);
-		flags |= DATA_TAIL;
+		sc->ev.tail = fetch_tail(sc, slot, len);
+		sc->ev.flags |= DATA_TAIL;
+		over = ends_chunked(sc->ev.tail, len);
 	}
-	const bool over = (flags & DATA_TAIL) && ends_chunked(tail, len);
-
 	if (!c->records[dir] && !over) {
 		progress_set(c, dir);
 		return;
 	}
 	if (c->records[dir] && --c->records[dir] == 0)
-		flags |= DATA_QUIET;
-	sc->ev.tail = tail;
-	data_fill(&sc->ev, c, dir, len, 0, flags);
-	emit(&sc->ev, sizeof(sc->ev), 0);
+		sc->ev.flags |= DATA_QUIET;
+	send(c, sc, slot, dir, len, 0);
 }
 
 /* How much of the call is worth reading before its head is known. */
@@ -95,80 +97,110 @@ static __always_inline u32 first_look(const struct conn *c, u32 dir, u32 len)
 {
 	u32 want = c->budget[dir] > HEAD_PEEK ? c->budget[dir] : HEAD_PEEK;
 
-	if (c->last_dir != dir && c->idle_turns < PATIENCE)
+	if ((c->last_dir != dir && c->idle_turns < PATIENCE) || c->early_len[dir])
 		want = request_head_bytes;
 	if (want > len)
 		want = len;
-	return want < HEAD_MAX ? want : HEAD_MAX;
+	return want < HEAD_MAX - HEAD_PEEK ? want : HEAD_MAX - HEAD_PEEK;
 }
 
-/* Whether a record that is lost now takes a request with it. A head that comes in pieces is told
- * by the first that is lost. */
-static __always_inline bool carries_request(struct conn *c, enum head_kind head)
+/* Holds the payload's first n bytes back. A byte that a server reads ahead of a request (Go), or a
+ * head that comes in pieces, is told with what follows it. */
+static __always_inline void early_hold(struct conn *c, const struct scratch *sc, u32 dir, u32 n)
 {
-	const bool maybe = c->flags & CONN_MAYBE;
-
-	c->flags &= ~CONN_MAYBE;
-	if (head == HEAD_MAYBE)
-		c->flags |= CONN_MAYBE;
-	return head == HEAD_REQUEST || head == HEAD_MAYBE || maybe;
+	if (!c->early_len[dir])
+		c->early_ktime[dir] = bpf_ktime_get_ns();
+	__builtin_memcpy(c->early[dir], sc->payload, HEAD_PEEK);
+	c->early_len[dir] = n;
 }
 
-static __always_inline void lose(struct conn *c, bool request)
+/* Sends the first ship bytes of a call, of which got are in the payload already. */
+static __always_inline void ship_slice(const struct conn *c, struct scratch *sc, u32 slot, u32 dir, u32 len, u32 got, u32 ship)
 {
-	c->flags &= ~CONN_MAYBE;
-	if (request)
-		stat_add(STAT_LOST_REQUESTS, 1);
+	if (got < ship) { /* a head in the middle of a turn: behind a peek, or what the last head left of the budget */
+		const u32 want = ship < HEAD_MAX ? ship : HEAD_MAX;
+
+		got = fetch(slot, 0, want, 0);
+	}
+	if (ship > got)
+		ship = got;
+	if (ship < len && !(sc->ev.flags & DATA_EARLY)) {
+		sc->ev.flags |= DATA_TAIL;
+		sc->ev.tail = fetch_tail(sc, slot, len);
+	}
+	send(c, sc, slot, dir, len, ship);
+}
+
+/* Bytes whose payload cannot be read. */
+static __always_inline void on_unseen(struct conn *c, struct scratch *sc, u32 slot, u32 dir, u32 len)
+{
+	stat_add(STAT_UNSEEN_CALLS, 1);
+	sc->request = 0;
+	sc->ev.flags = c->last_dir != dir ? DATA_UNSEEN | DATA_TURN : DATA_UNSEEN;
+	c->pos[dir] += c->early_len[dir]; /* what was held back joins the gap */
+	c->early_len[dir] = 0;
+	conn_advance(c, dir, len, bpf_ktime_get_ns(), HEAD_NONE, 0);
+	if (c->flags & CONN_ANNOUNCED)
+		count_only(c, sc, slot, dir, len);
+}
+
+/* Reads the start of the call behind what was held back. Returns the bytes in the payload. */
+static __always_inline u32 look(const struct conn *c, struct scratch *sc, u32 slot, u32 dir, u32 len)
+{
+	const u32 early = c->early_len[dir];
+
+	if (!early)
+		return fetch(slot, 0, first_look(c, dir, len), 0);
+	__builtin_memcpy(sc->payload, c->early[dir], HEAD_PEEK);
+	return early + fetch(slot, 0, first_look(c, dir, len), early);
 }
 
 /* len bytes moved in direction dir of connection c; they lie at the slot's src. */
 static __always_inline void on_bytes(struct conn *c, struct sock *sk, struct scratch *sc, u32 slot, u32 dir, u32 len)
 {
-	const bool seen = sc->src.kind != SRC_NONE;
-	enum head_kind head = HEAD_NONE;
-	u32 got = 0, flags = 0;
-
-	if (seen) {
-		got = fetch(sc, slot, first_look(c, dir, len));
-		head = classify(sc, slot, got);
-		if (head == HEAD_MAYBE && (got < len || c->last_dir == dir))
-			head = HEAD_NONE;
-	} else {
-		stat_add(STAT_UNSEEN_CALLS, 1);
-		flags |= DATA_UNSEEN;
+	if (sc->src.kind == SRC_NONE) {
+		on_unseen(c, sc, slot, dir, len);
+		return;
 	}
-	u32 ship = conn_advance(c, dir, len, bpf_ktime_get_ns(), head,
-				head == HEAD_RESPONSE ? response_head_bytes : request_head_bytes);
+	const u32 got = look(c, sc, slot, dir, len);
+	enum head_kind head = classify(sc, slot, got);
 
-	if (head == HEAD_REQUEST || head == HEAD_RESPONSE)
-		flags |= DATA_HEAD;
+	len += c->early_len[dir];
+	/* the direction of responses is not held: their last bytes tell when an exchange ended */
+	if (head == HEAD_MAYBE && (got < len || (c->last_dir == dir && !c->early_len[dir])))
+		head = HEAD_NONE;
+	if (head == HEAD_MAYBE && c->kind[dir] != HEAD_RESPONSE && got < HEAD_PEEK) {
+		early_hold(c, sc, dir, got);
+		return;
+	}
+	/* in the middle of a turn a head of the other kind is none: "HTTP/" may be the rest of a request line */
+	if (head != HEAD_NONE && c->last_dir == dir && c->kind[dir] && c->kind[dir] != head)
+		head = HEAD_NONE;
+	const bool sure = head == HEAD_REQUEST || head == HEAD_RESPONSE;
+
+	if (sure)
+		c->kind[dir] = head;
+	sc->request = head == HEAD_REQUEST;
+	sc->ev.flags = (sure ? DATA_HEAD : 0) | (c->last_dir != dir ? DATA_TURN : 0);
+	sc->ev.tail = 0;
+	if (c->early_len[dir]) {
+		sc->ev.tail = c->early_ktime[dir];
+		sc->ev.flags |= DATA_EARLY;
+		c->early_len[dir] = 0;
+	}
 	if (head != HEAD_NONE)
 		c->flags |= CONN_HTTP;
+	const u32 ship = conn_advance(c, dir, len, bpf_ktime_get_ns(), head,
+				      c->kind[dir] == HEAD_RESPONSE ? response_head_bytes : request_head_bytes);
+
 	if (!(c->flags & CONN_HTTP))
 		return;
-	const bool request = carries_request(c, head);
-
-	if (!(c->flags & CONN_ANNOUNCED) && !conn_announce(c, sk, &sc->conn, c->ktime[dir])) {
-		lose(c, request);
+	if (!(c->flags & CONN_ANNOUNCED) && !conn_announce(c, sc, slot, sk))
 		return;
-	}
-	if (!ship || !seen) {
-		count_only(c, sc, slot, dir, len, flags);
-		return;
-	}
-	if (got < ship) /* a head in the middle of a turn: behind a peek, or what the last head left of the budget */
-		got = fetch(sc, slot, ship < HEAD_MAX ? ship : HEAD_MAX);
-	if (ship > got)
-		ship = got;
-	sc->ev.tail = 0;
-	if (ship < len) {
-		sc->ev.tail = fetch_tail(sc, slot, len);
-		flags |= DATA_TAIL;
-	}
-	data_fill(&sc->ev, c, dir, len, ship, flags);
-	barrier_var(ship);
-	if (ship <= HEAD_MAX && !emit(&sc->ev, sizeof(sc->ev) + ship, ship))
-		lose(c, request);
+	if (!ship)
+		count_only(c, sc, slot, dir, len);
+	else
+		ship_slice(c, sc, slot, dir, len, got, ship);
 }
 
 static __always_inline struct scratch *scratch_get(u32 slot)

@@ -10,14 +10,32 @@ static __always_inline void hdr_fill(struct ev_hdr *h, u16 kind, u32 size, u64 k
 	h->ktime = ktime;
 }
 
-static __always_inline bool emit(const void *rec, u32 size, u32 captured)
+static __always_inline bool emit(const void *rec, u32 size)
 {
 	if (bpf_ringbuf_output(&data_ring, (void *)rec, size, 0)) {
 		stat_add(STAT_LOST_RECORDS, 1);
-		stat_add(STAT_LOST_BYTES, captured);
 		return false;
 	}
 	return true;
+}
+
+static __always_inline void count_lost(const struct scratch *sc, u32 captured)
+{
+	stat_add(STAT_LOST_BYTES, captured);
+	if (sc->request)
+		stat_add(STAT_LOST_REQUESTS, 1);
+}
+
+/* Sends the slot's data record with the first captured bytes of its payload. */
+__noinline int emit_data(u32 slot, u32 captured)
+{
+	struct scratch *sc = bpf_map_lookup_elem(&scratch_by_slot, &slot);
+
+	if (!sc || captured > HEAD_MAX)
+		return 0;
+	if (!emit(&sc->ev, sizeof(sc->ev) + captured))
+		count_lost(sc, captured);
+	return 0;
 }
 
 static __always_inline void emit_control(const void *rec, u32 size)
@@ -26,7 +44,7 @@ static __always_inline void emit_control(const void *rec, u32 size)
 		stat_add(STAT_LOST_CONTROL, 1);
 }
 
-static __always_inline void unix_path(struct ev_conn *ev, struct sock *sk)
+static __always_inline void unix_path(struct ev_conn *ev, const struct sock *sk)
 {
 	const struct unix_sock *u = (const struct unix_sock *)sk;
 	const struct unix_address *addr = BPF_CORE_READ(u, addr);
@@ -45,18 +63,26 @@ static __always_inline void unix_path(struct ev_conn *ev, struct sock *sk)
 	ev->path_len = len < UNIX_PATH ? len : UNIX_PATH;
 }
 
-/* Tells user space what connection c is, once; again if the ring had no room. */
-static __always_inline bool conn_announce(struct conn *c, struct sock *sk, struct ev_conn *ev, u64 ktime)
+/* Tells user space what the slot's sock is, whose conn names it. Returns 1 if it arrived. */
+__noinline int announce(u32 slot)
 {
+	struct scratch *sc = bpf_map_lookup_elem(&scratch_by_slot, &slot);
 	const u64 task = bpf_get_current_pid_tgid();
 
+	if (!sc)
+		return 0;
+	const struct sock *sk = (const struct sock *)sc->sock;
+	struct ev_conn *ev = &sc->conn;
+	const u64 id = ev->conn;
+	const u16 flags = ev->flags;
+
 	__builtin_memset(ev, 0, sizeof(*ev));
-	hdr_fill(&ev->hdr, EV_CONN, sizeof(*ev), ktime);
-	ev->conn = c->id;
+	hdr_fill(&ev->hdr, EV_CONN, sizeof(*ev), bpf_ktime_get_ns());
+	ev->conn = id;
+	ev->flags = flags;
 	ev->cgroup = use_cgroup ? bpf_get_current_cgroup_id() : 0;
 	ev->tgid = task >> 32;
 	ev->tid = task;
-	ev->flags = c->flags & CONN_OPENED ? CONN_FRESH : 0;
 	ev->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	ev->family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	if (ev->family == AF_UNIX) {
@@ -72,10 +98,23 @@ static __always_inline bool conn_announce(struct conn *c, struct sock *sk, struc
 			BPF_CORE_READ_INTO((u32 *)&ev->raddr, sk, __sk_common.skc_daddr);
 		}
 	}
-	if (!emit(ev, sizeof(*ev), 0))
+	if (!emit(ev, sizeof(*ev))) {
+		count_lost(sc, 0);
+		return 0;
+	}
+	stat_add(STAT_CONNS, 1);
+	return 1;
+}
+
+/* Announces c, once; again if the ring had no room. */
+static __always_inline bool conn_announce(struct conn *c, struct scratch *sc, u32 slot, const struct sock *sk)
+{
+	sc->conn.conn = c->id;
+	sc->conn.flags = c->flags & CONN_OPENED ? CONN_FRESH : 0;
+	sc->sock = (u64)sk;
+	if (!announce(slot))
 		return false;
 	c->flags |= CONN_ANNOUNCED;
-	stat_add(STAT_CONNS, 1);
 	return true;
 }
 
@@ -91,5 +130,5 @@ static __always_inline void emit_eof(const struct conn *c, u16 kind, u32 dir, u3
 	ev.last_ktime[1] = c->ktime[1];
 	ev.dir = dir;
 	ev.err = err;
-	emit(&ev, sizeof(ev), 0);
+	emit(&ev, sizeof(ev));
 }

@@ -9,8 +9,7 @@ enum head_kind {
 	HEAD_MAYBE, /* too short to tell, nothing speaks against it */
 };
 
-#define HEAD_PEEK 32	 /* bytes that head_kind looks at */
-#define METHOD_MAX 24	 /* the longest registered method has 17 characters */
+#define METHOD_MAX 24 /* the longest registered method has 17 characters */
 
 /* RFC 9110 section 5.6.2: tchar */
 static __always_inline bool is_tchar(u8 c)

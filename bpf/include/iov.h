@@ -31,6 +31,9 @@ struct cursor {
 struct scratch {
 	struct src src;
 	struct cursor cur;
+	u64 sock;    /* whose connection conn announces */
+	u32 request; /* the record starts a request */
+	u32 pad;
 	struct ev_conn conn;
 	struct ev_data ev; /* directly in front of payload: one record */
 	u8 payload[HEAD_MAX + 16 + CHUNK_MAX]; /* slice; the call's tail at TAIL_AT; room for one chunk */
@@ -75,16 +78,12 @@ static __always_inline bool read_first(const struct src *s, struct cursor *cur)
 	return read_iov(s, 0, cur->segs, 3 * sizeof(cur->segs[0]));
 }
 
-/* Copies want bytes of an iovec source, from bytes into the call, to payload + at (0 or TAIL_AT).
+/* Copies want bytes of an iovec source, from bytes into the call, to payload + at.
  * Returns how many arrived. Cursor and length live in map memory: the verifier then knows nothing
  * of how they came about, only the bounds tested here, and proves all iterations as one. */
-__noinline int gather(u32 slot, u64 from, u32 want, u32 at)
+static __always_inline u32 gather(struct scratch *sc, u64 from, u32 want, u32 at)
 {
-	struct scratch *sc = bpf_map_lookup_elem(&scratch_by_slot, &slot);
 	const u64 end = (u64)at + want;
-
-	if (!sc)
-		return 0;
 	volatile struct cursor *cur = &sc->cur;
 
 	if (!sc->src.nr || !read_first(&sc->src, &sc->cur)) {
@@ -130,15 +129,19 @@ __noinline int gather(u32 slot, u64 from, u32 want, u32 at)
 	return cur->off - at;
 }
 
-/* Copies want bytes of the call, at most HEAD_MAX, to the start of payload. */
-static __always_inline u32 fetch(struct scratch *sc, u32 slot, u32 want)
+/* Copies want bytes, from bytes into the call, to payload + at. Returns how many arrived. */
+__noinline int fetch(u32 slot, u64 from, u32 want, u32 at)
 {
-	if (sc->src.kind != SRC_BUF)
-		return gather(slot, 0, want, 0);
-	barrier_var(want);
-	if (want > HEAD_MAX)
+	struct scratch *sc = bpf_map_lookup_elem(&scratch_by_slot, &slot);
+
+	if (!sc)
 		return 0;
-	if (bpf_probe_read_user(sc->payload, want, (void *)sc->src.addr)) {
+	if (sc->src.kind != SRC_BUF)
+		return gather(sc, from, want, at);
+	/* at is TAIL_AT for a few bytes, else it is small */
+	if (want > (at > HEAD_PEEK ? CHUNK_MAX : HEAD_MAX) || at > TAIL_AT)
+		return 0;
+	if (bpf_probe_read_user(sc->payload + at, want, (void *)(sc->src.addr + from))) {
 		stat_add(STAT_READ_FAULTS, 1);
 		return 0;
 	}
@@ -149,18 +152,10 @@ static __always_inline u32 fetch(struct scratch *sc, u32 slot, u32 want)
 static __always_inline u64 fetch_tail(struct scratch *sc, u32 slot, u32 len)
 {
 	u64 *tail = (u64 *)(sc->payload + TAIL_AT);
-	u32 n = len < 8 ? len : 8;
+	const u32 n = len < 8 ? len : 8;
 
 	*tail = 0;
-	if (sc->src.kind != SRC_BUF) {
-		gather(slot, len - n, n, TAIL_AT);
-		return *tail;
-	}
-	barrier_var(n);
-	if (n > 8)
-		return 0;
-	if (bpf_probe_read_user(tail, n, (void *)(sc->src.addr + len - n)))
-		stat_add(STAT_READ_FAULTS, 1);
+	fetch(slot, len - n, n, TAIL_AT);
 	return *tail;
 }
 

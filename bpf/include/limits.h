@@ -12,6 +12,8 @@
 #define SEGS_READ 4
 /* Messages of one recvmmsg/sendmmsg call that are looked at. */
 #define MMSG_MAX 16
+/* The first bytes of a call that tell whether it starts a message head. */
+#define HEAD_PEEK 32
 /* Records without payload that a turn may cost after its head budget is spent. */
 #define COUNT_RECORDS 4
 /* Turns without a message head after which a connection is looked at by a peek only. */

@@ -30,16 +30,20 @@ struct conn {
 	u64 ktime[2];  /* when pos last moved */
 	u32 budget[2]; /* bytes of the current head that may still be shipped */
 	u16 records[2];
+	u16 turn;      /* how often the direction changed */
 	u8 last_dir;
 	u8 flags;
 	u8 idle_turns; /* turns that began without a head */
-	u8 pad;
+	u8 early_len[2];
+	u8 kind[2];    /* enum head_kind of the heads seen so far */
+	u8 pad[7];
+	u64 early_ktime[2];	   /* when the first of these bytes moved */
+	u8 early[2][HEAD_PEEK];	   /* bytes too few to tell whether they start a head: as if they had not moved yet */
 };
 
 #define CONN_HTTP 1	 /* a head was seen: records are sent */
 #define CONN_ANNOUNCED 2 /* EV_CONN reached the ring */
 #define CONN_OPENED 4	 /* seen from connect() on */
-#define CONN_MAYBE 8	 /* the last record was too short to tell a head: the next one tells */
 
 /* tgid -> verdict. Written by user space and by the process life-cycle programs; read by every hook. */
 struct {

@@ -76,10 +76,10 @@ func BenchmarkRecords(b *testing.B) {
 		"Content-Type: text/plain\r\nContent-Length: 6\r\nConnection: keep-alive\r\n\r\nhello\n")
 	p.record(wire(b, event.KindConn, event.WireConn{Conn: 1, Family: event.FamilyInet, Lport: 80, Rport: 40000}, nil))
 	hdr := event.Header{Ktime: 1e9}
-	recv := event.WireData{Hdr: hdr, Conn: 1, Flags: event.DataHead, Total: uint32(len(request)), Captured: uint32(len(request))}
-	send := event.WireData{Hdr: hdr, Conn: 1, Flags: event.DataHead, Dir: 1, Total: uint32(len(response)), Captured: uint32(len(response))}
+	recv := event.WireData{Hdr: hdr, Conn: 1, Flags: event.DataHead | event.DataTurn, Total: uint32(len(request)), Captured: uint32(len(request))}
+	send := event.WireData{Hdr: hdr, Conn: 1, Flags: event.DataHead | event.DataTurn, Dir: 1, Total: uint32(len(response)), Captured: uint32(len(response))}
 	first, second := wire(b, event.KindData, recv, request), wire(b, event.KindData, send, response)
-	const pos, other = 24, 40 // of WireData
+	const pos, other, turn = 24, 40, 78 // of WireData
 	b.ReportAllocs()
 	for i := range b.N {
 		reqPos, respPos := uint64(i)*uint64(len(request)), uint64(i)*uint64(len(response))
@@ -87,6 +87,8 @@ func BenchmarkRecords(b *testing.B) {
 		binary.LittleEndian.PutUint64(first[other:], respPos)
 		binary.LittleEndian.PutUint64(second[pos:], respPos)
 		binary.LittleEndian.PutUint64(second[other:], reqPos+uint64(len(request)))
+		binary.LittleEndian.PutUint16(first[turn:], uint16(2*i+1))
+		binary.LittleEndian.PutUint16(second[turn:], uint16(2*i+2))
 		p.record(first)
 		p.record(second)
 	}

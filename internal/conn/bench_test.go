@@ -29,7 +29,7 @@ func (r *recycle) Offer(s *export.Span) bool {
 func record(tb testing.TB, d event.Dir, payload string) []byte {
 	w := event.WireData{
 		Conn: 1, Total: uint32(len(payload)), Captured: uint32(len(payload)),
-		Tgid: 100, Tid: 100, Flags: event.DataHead, Dir: uint16(d),
+		Tgid: 100, Tid: 100, Flags: event.DataHead | event.DataTurn, Dir: uint16(d),
 	}
 	w.Hdr = event.Header{Version: event.Version, Kind: event.KindData, Size: uint32(unsafe.Sizeof(w)) + w.Captured}
 	var b bytes.Buffer
@@ -48,6 +48,7 @@ type roundTrip struct {
 	pos      [2]uint64
 	now      uint64
 	size     [2]uint64
+	turn     uint16
 	received event.Data
 }
 
@@ -79,6 +80,8 @@ func (r *roundTrip) exchange(tb testing.TB) {
 		binary.LittleEndian.PutUint64(b[unsafe.Offsetof(w.Hdr)+unsafe.Offsetof(w.Hdr.Ktime):], r.now)
 		binary.LittleEndian.PutUint64(b[unsafe.Offsetof(w.Pos):], r.pos[d])
 		binary.LittleEndian.PutUint64(b[unsafe.Offsetof(w.OtherPos):], r.pos[1-d])
+		r.turn++
+		binary.LittleEndian.PutUint16(b[unsafe.Offsetof(w.Turn):], r.turn)
 		r.pos[d] += r.size[d]
 		if _, err := event.Peek(b); err != nil {
 			tb.Fatal(err)

@@ -3,6 +3,8 @@
 package conn
 
 import (
+	"bytes"
+
 	"github.com/tracer-agent/tracer-agent/httpparse"
 	"github.com/tracer-agent/tracer-agent/internal/event"
 	"github.com/tracer-agent/tracer-agent/spanbuilder"
@@ -13,8 +15,8 @@ type mode uint8
 
 const (
 	live   mode = iota
-	tunnel      // it left HTTP: 101 or CONNECT
-	broken      // its exchanges cannot be told apart any more, or it is not HTTP/1
+	left        // it left HTTP/1: 101, CONNECT, or HTTP/2 from the start
+	broken      // its exchanges cannot be told apart any more: its requests are counted
 )
 
 // conn is one connection. Its streams are cut into messages and its messages
@@ -25,18 +27,14 @@ type conn struct {
 	streams  [2]stream // by event.Dir
 	mode     mode
 	known    bool      // requests is known
-	proven   bool      // and was right: a head was parsed
 	requests event.Dir // the direction in which requests flow, valid iff known
-	start    []byte    // first bytes, too few to learn requests from
-	lastDir  event.Dir // of the last slice
 	fresh    bool      // nothing moved before it was seen
-	insync   bool      // every request since the last clean turn is known
-	unsure   bool      // that turn was a guess, and no exchange was complete since
-	early    bool      // the response to the next request was seen already
+	started  bool      // a slice was handled
+	turn     uint16    // of that slice
+	lastDir  event.Dir // of that slice
+	insync   bool      // every message since the beginning, or since the last complete exchange, is known
 	piped    bool      // its client does not wait for responses
-	answered bool      // a response was seen, if only in part
-	vague    bool      // and it is the part of one
-	asked    uint64    // position of the requests when it began, valid iff answered
+	guessed  bool      // the end of the last response was not told by its framing
 	recvEOF  bool      // the peer's end of stream was read
 	pending  []*pending
 	open     *pending    // whose request has not ended
@@ -52,6 +50,7 @@ type conn struct {
 type stream struct {
 	pos    uint64            // position that is expected next
 	parser *httpparse.Parser // nil at a clean message boundary
+	lost   bool              // bytes are passed over until a message begins a turn
 	first  uint64            // ktime of the current message's first byte
 	last   uint64            // ktime of the last byte that was accounted for
 	quiet  bool              // the kernel may only move the progress entry
@@ -63,7 +62,8 @@ type stream struct {
 type pending struct {
 	x      spanbuilder.Exchange
 	method httpparse.Method
-	cut    bool // the request ended before its framing did
+	turn   uint16 // in which its request began
+	cut    bool   // the request ended before its framing did
 }
 
 // heldData is a copy of an event that waits for its request.
@@ -72,33 +72,38 @@ type heldData struct {
 	payload []byte
 }
 
-// learn finds out from the first bytes which way requests flow. As long as
-// they are too few ("H" may begin HEAD or HTTP/) they are kept in start.
-func (c *conn) learn(e *event.Data) bool {
-	s := &c.streams[e.Dir]
-	if e.Pos != s.pos || c.lastDir != e.Dir || len(e.Payload) == 0 {
-		c.start = c.start[:0]
+func (s *stream) idle() bool      { return s.parser == nil || s.parser.Idle() }
+func (s *stream) inMessage() bool { return s.parser != nil && s.parser.InMessage() }
+
+// unframed says that a message is in progress whose end framing does not tell.
+func (s *stream) unframed() bool {
+	return s.inMessage() && s.parser.State() == httpparse.StateLost
+}
+
+func (c *conn) replies() *stream { return &c.streams[c.requests.Other()] }
+
+func (c *conn) kind(d event.Dir) httpparse.Kind {
+	if d == c.requests {
+		return httpparse.Request
 	}
-	if len(e.Payload) == 0 || e.Pos != s.pos && !unmistakable(e.Payload) {
-		return false
+	return httpparse.Response
+}
+
+// startsMessage says that e begins a message, as the kernel saw by its first bytes.
+func startsMessage(e *event.Data) bool { return e.Flags&event.DataHead != 0 && len(e.Payload) > 0 }
+
+// startsTurn says that e begins a message and a turn: nothing of an earlier
+// message of its direction can be meant.
+func startsTurn(e *event.Data) bool { return startsMessage(e) && e.Flags&event.DataTurn != 0 }
+
+func isResponse(e *event.Data) bool { return bytes.HasPrefix(e.Payload, []byte("HTTP/")) }
+
+// requestsOf returns the direction of requests that e, which starts a message, shows.
+func requestsOf(e *event.Data) event.Dir {
+	if isResponse(e) {
+		return e.Dir.Other()
 	}
-	if len(c.start) == 0 {
-		s.first = e.Ktime
-	}
-	n := len(c.start)
-	c.start = append(c.start, e.Payload[:min(len(e.Payload), len(statusPrefix)-n)]...)
-	if len(c.start) < len(statusPrefix) && isPrefix(c.start, statusPrefix) {
-		return false
-	}
-	c.requests = e.Dir
-	if string(c.start) == statusPrefix {
-		c.requests = e.Dir.Other()
-	}
-	c.start = c.start[:n]
-	c.known = true
-	c.insync = e.Pos == s.pos && e.Pos == uint64(n) && c.otherPos(e) == 0
-	s.pos, c.streams[e.Dir.Other()].pos = e.Pos, c.otherPos(e)
-	return true
+	return e.Dir
 }
 
 // otherPos returns where the other direction stood, but for slices that are held.
@@ -109,51 +114,54 @@ func (c *conn) otherPos(e *event.Data) uint64 {
 	return e.OtherPos
 }
 
-func (c *conn) kind(d event.Dir) httpparse.Kind {
-	if d == c.requests {
-		return httpparse.Request
+// skipsTurn says that a whole turn was lost before e.
+func (c *conn) skipsTurn(e *event.Data) bool {
+	turns := uint16(0)
+	if e.Dir != c.lastDir {
+		turns = 1
 	}
-	return httpparse.Response
+	return e.Turn-c.turn != turns
 }
 
-// overtaken says that e starts a response whose request has not been reported
+// overtaken says that e is of a response whose request has not been reported
 // yet. Two threads race there: the one that sent the request reports it after
-// the bytes have left, and the one that reads the response may be faster. It
-// shows in that all requests have been answered, or that no byte was sent since
-// the last response began.
+// the bytes have left, and the one that reads the response may be faster. Only
+// on a connection of which everything is known can this be told from a response
+// to a request that nobody saw.
 func (c *conn) overtaken(e *event.Data) bool {
-	if e.Dir != event.Recv {
+	if e.Dir != event.Recv || len(c.pending) > 0 || c.started && c.skipsTurn(e) {
 		return false
 	}
 	if len(c.held) > 0 {
 		return true
 	}
-	if !startsWith(e.Payload, statusPrefix) {
+	if !startsMessage(e) || !isResponse(e) || !c.streams[event.Recv].idle() {
 		return false
 	}
-	if !c.known {
-		return c.fresh && e.Pos == 0 && e.OtherPos == 0
+	if !c.started {
+		return c.fresh
 	}
-	reqs, resp := &c.streams[event.Send], &c.streams[event.Recv]
-	if c.requests == event.Recv || e.OtherPos > reqs.pos || reqs.lost() {
-		return false
-	}
-	if (!c.insync || c.unsure) && (!c.answered || c.vague || reqs.pos != c.asked) {
-		return false
-	}
-	return len(c.pending) == 0 && !resp.inMessage()
+	return c.insync && c.known && c.requests == event.Send
 }
 
-func (s *stream) idle() bool { return s.parser == nil || s.parser.Idle() }
-
-func (s *stream) inMessage() bool { return s.parser != nil && s.parser.InMessage() }
-
-func (s *stream) lost() bool { return s.parser != nil && s.parser.State() == httpparse.StateLost }
-
-// answer notes that a response began, or that all that is known is that one did.
-func (c *conn) answer(vague bool) {
-	c.asked, c.answered, c.vague = c.streams[c.requests].pos, true, vague
+// hold keeps a copy of e until its request is reported.
+func (c *conn) hold(e *event.Data) {
+	h := &heldData{e: *e, payload: bytes.Clone(e.Payload)}
+	h.e.Payload = h.payload
+	c.held = append(c.held, h)
+	c.turn, c.lastDir = e.Turn, e.Dir
 }
 
-// replies returns the stream of responses.
-func (c *conn) replies() *stream { return &c.streams[c.requests.Other()] }
+// unmistakable says that b begins with a response or a usual method, and not
+// with the rest of a body that was held back with a request.
+func unmistakable(b []byte) bool {
+	if bytes.HasPrefix(b, []byte("HTTP/")) {
+		return true
+	}
+	method, _, _ := bytes.Cut(b, []byte(" "))
+	switch string(method) {
+	case "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE", "QUERY":
+		return true
+	}
+	return false
+}

@@ -65,7 +65,7 @@ func scenarios() []scenario {
 			s(c, "HTTP/1.1 100 Continue\r\n\r\n")
 			r(c, "abc")
 			s(c, ok)
-		}, want: []string{"POST / 200 req=3 resp=2 outcome=0"}},
+		}, want: []string{"POST / 200 req=-1 resp=2 outcome=0"}}, // "abc" is held back: it may start a request
 		{name: "no bodies", run: func(c *simConn) {
 			r(c, "HEAD / HTTP/1.1\r\n\r\n")
 			s(c, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n")
@@ -245,7 +245,7 @@ func TestPipelineLimit(t *testing.T) {
 	table, rec := newTestTable(t, k)
 	k.open(1).recv([]byte(strings.Repeat(get, testLimits().Pipelined+10)))
 	balance(t, table, rec)
-	if s := table.Stats(); s.OpenExchanges != 0 || s.DroppedBroken != uint64(testLimits().Pipelined+1) {
+	if s := table.Stats(); s.OpenExchanges != 0 || s.DroppedBroken != uint64(testLimits().Pipelined+10) {
 		t.Fatalf("%+v", s)
 	}
 }

@@ -21,6 +21,10 @@ type simConn struct {
 	budget [2]int
 	left   [2]int // records
 	last   event.Dir
+	turn   uint16
+	early  [2][]byte // held back, as if they had not moved
+	kind   [2]headKind
+	since  [2]uint64 // ktime of the first of them
 	idle   int
 	http   bool
 	known  bool // announced
@@ -28,17 +32,18 @@ type simConn struct {
 
 // simKernel holds what connections share. It is a Kernel for the Table.
 type simKernel struct {
-	table      *Table
-	now        uint64
-	headBytes  [2]int          // of requests and of responses
-	lose       func() bool     // decides for each record; nil: none is lost
-	lost       int             // records
-	dup        func() bool     // hands a record over twice
-	queue      []func()        // records in the ring; nil: handed over at once
-	queued     bool            // records wait for drain
-	progress   map[quietKey]at // directions that only count
-	forgotten  int
-	recordsOut int
+	table        *Table
+	now          uint64
+	headBytes    [2]int          // of requests and of responses
+	lose         func() bool     // decides for each record; nil: none is lost
+	lost         int             // records
+	lostRequests int             // requests that went with them
+	dup          func() bool     // hands a record over twice
+	queue        []func()        // records in the ring; nil: handed over at once
+	queued       bool            // records wait for drain
+	progress     map[quietKey]at // directions that only count
+	forgotten    int
+	recordsOut   int
 }
 
 type at struct{ pos, ktime uint64 }
@@ -144,17 +149,20 @@ func simTarget(b []byte, i int, upper bool) headKind {
 
 func (c *simConn) firstLook(d event.Dir, n int) int {
 	want := max(c.budget[d], simPeek)
-	if c.last != d && c.idle < simPatience {
+	if c.last != d && c.idle < simPatience || len(c.early[d]) > 0 {
 		want = c.k.headBytes[0]
 	}
-	return min(want, n, simHeadMax)
+	return min(want, n, simHeadMax-simPeek)
 }
 
 func (c *simConn) advance(d event.Dir, n int, kind headKind) (ship int) {
 	turn := c.last != d
+	if turn {
+		c.turn++
+	}
 	if kind != headNone {
 		c.budget[d] = c.k.headBytes[0]
-		if kind == headResponse {
+		if c.kind[d] == headResponse {
 			c.budget[d] = c.k.headBytes[1]
 		}
 		c.idle = 0
@@ -180,27 +188,71 @@ func (c *simConn) call(d event.Dir, b []byte, seen bool) uint64 {
 	if len(b) == 0 {
 		return c.k.now
 	}
-	kind, flags, got := headNone, uint32(0), 0
-	if seen {
-		got = c.firstLook(d, len(b))
-		kind = simHeadKind(b[:got])
-		if kind == headMaybe && (got < len(b) || c.last == d) {
-			kind = headNone
-		}
-	} else {
-		flags |= event.DataUnseen
+	if !seen {
+		return c.unseen(d, len(b))
 	}
-	ship := c.advance(d, len(b), kind)
+	early := len(c.early[d])
+	got := early + c.firstLook(d, len(b))
+	whole := append(bytes.Clone(c.early[d]), b...)
+	kind := simHeadKind(whole[:got])
+	if kind == headMaybe && (got < len(whole) || c.last == d && early == 0) {
+		kind = headNone
+	}
+	if kind == headMaybe && c.kind[d] != headResponse && got < simPeek {
+		return c.holdBack(d, whole)
+	}
+	if kind != headNone && c.last == d && c.kind[d] != headNone && c.kind[d] != kind {
+		kind = headNone
+	}
+	if kind == headRequest || kind == headResponse {
+		c.kind[d] = kind
+	}
+	return c.ship(d, whole, got, kind)
+}
+
+func (c *simConn) unseen(d event.Dir, n int) uint64 {
+	flags := uint32(event.DataUnseen)
+	if c.last != d {
+		flags |= event.DataTurn
+	}
+	c.pos[d] += uint64(len(c.early[d]))
+	c.early[d] = nil
+	c.advance(d, n, headNone)
+	if c.known {
+		c.count(d, make([]byte, n), false, flags)
+	}
+	return c.ktime[d]
+}
+
+func (c *simConn) holdBack(d event.Dir, b []byte) uint64 {
+	now := c.k.tick(1000)
+	if len(c.early[d]) == 0 {
+		c.since[d] = now
+	}
+	c.early[d] = b
+	return now
+}
+
+// ship is the rest of a call whose first got bytes were looked at.
+func (c *simConn) ship(d event.Dir, b []byte, got int, kind headKind) uint64 {
+	var flags uint32
 	if kind == headRequest || kind == headResponse {
 		flags |= event.DataHead
 	}
+	if c.last != d {
+		flags |= event.DataTurn
+	}
+	joined := len(c.early[d]) > 0
+	c.early[d] = nil
+	ship := c.advance(d, len(b), kind)
 	c.http = c.http || kind != headNone
 	now := c.ktime[d]
-	if !c.http || !c.announce(now) {
+	request := kind == headRequest
+	if !c.http || !c.announce(now, request) {
 		return now
 	}
-	if ship == 0 || !seen {
-		c.count(d, b, seen, flags)
+	if ship == 0 {
+		c.count(d, b, true, flags)
 		return now
 	}
 	if got < ship {
@@ -208,15 +260,20 @@ func (c *simConn) call(d event.Dir, b []byte, seen bool) uint64 {
 	}
 	ship = min(ship, got)
 	e := c.data(d, len(b), flags)
-	if ship < len(b) {
+	if ship < len(b) && !joined {
 		c.tail(&e, b)
+	} else if joined {
+		e.First = c.since[d]
+		e.Flags |= event.DataEarly
 	}
 	e.Payload = bytes.Clone(b[:ship])
-	c.k.emit(func() { c.k.table.Data(&e) })
+	if !c.k.emit(func() { c.k.table.Data(&e) }) && request {
+		c.k.lostRequests++
+	}
 	return now
 }
 
-func (c *simConn) announce(now uint64) bool {
+func (c *simConn) announce(now uint64, request bool) bool {
 	if c.known {
 		return true
 	}
@@ -225,12 +282,15 @@ func (c *simConn) announce(now uint64) bool {
 		e = event.Conn{Ktime: now, ID: c.id, TGID: 100, TID: 101, Fresh: c.fresh, Family: event.FamilyUnix, Path: "/run/app.sock"}
 	}
 	c.known = c.k.emit(func() { c.k.table.Conn(&e) })
+	if !c.known && request {
+		c.k.lostRequests++
+	}
 	return c.known
 }
 
 func (c *simConn) data(d event.Dir, n int, flags uint32) event.Data {
 	return event.Data{
-		Ktime: c.ktime[d], Conn: c.id, Pos: c.pos[d] - uint64(n), OtherPos: c.pos[d.Other()], OtherKtime: c.ktime[d.Other()],
+		Ktime: c.ktime[d], First: c.ktime[d], Turn: c.turn, Conn: c.id, Pos: c.pos[d] - uint64(n), OtherPos: c.pos[d.Other()], OtherKtime: c.ktime[d.Other()],
 		Total: uint32(n), TGID: 100, TID: 101, Flags: flags, Dir: d,
 	}
 }

@@ -38,6 +38,7 @@ type world struct {
 	all      []*truth
 	closed   uint64
 	lossless bool
+	piped    bool
 	dropped  bool // something was lost, so that spans may be missing
 }
 
@@ -247,8 +248,8 @@ func (w *world) check(s *seenExchange) {
 		w.t.Fatalf("%v: paired with response %d, want status %d", s, s.answer, tr.status)
 	case x.Server != w.server:
 		w.t.Fatalf("%v: wrong side", s)
-	case x.ReqStart != tr.reqStart:
-		w.t.Fatalf("%v: request began at %d, want %d", s, x.ReqStart, tr.reqStart)
+	case x.ReqStart < tr.reqStart || x.ReqStart > tr.reqEnd:
+		w.t.Fatalf("%v: request began at %d, want %d to %d", s, x.ReqStart, tr.reqStart, tr.reqEnd)
 	case x.ReqBody >= 0 && x.ReqBody != max(tr.reqBody, 0):
 		w.t.Fatalf("%v: want a request body of %d bytes", s, tr.reqBody)
 	}
@@ -263,11 +264,11 @@ func (w *world) check(s *seenExchange) {
 		w.t.Fatalf("%v: response began at %d, want %d", s, x.RespStart, tr.respStart)
 	case x.RespBody >= 0 && x.Outcome <= spanbuilder.Inferred && x.RespBody != tr.respBody:
 		w.t.Fatalf("%v: want a response body of %d bytes", s, tr.respBody)
-	case x.End > tr.respEnd && x.End != w.closed || x.End < tr.respStart:
+	case x.End > tr.respEnd && x.End != w.closed && !(w.dropped && x.Outcome >= spanbuilder.Inferred) || x.End < tr.respStart:
 		w.t.Fatalf("%v: ended at %d, want %d to %d", s, x.End, tr.respStart, tr.respEnd)
 	case x.Outcome == spanbuilder.Complete && x.End != tr.respEnd && !tr.closes:
 		w.t.Fatalf("%v: complete at %d, want %d", s, x.End, tr.respEnd)
-	case x.Outcome > spanbuilder.Inferred && !w.dropped && !w.k.queued && !bytes.Contains(tr.response, []byte("chunked")) && bytes.Index(tr.response, []byte("\r\n\r\n")) < 146:
+	case x.Outcome > spanbuilder.Inferred && !w.dropped && !w.piped && !w.k.queued && !bytes.Contains(tr.response, []byte("chunked")) && bytes.Index(tr.response, []byte("\r\n\r\n")) < 146:
 		w.t.Fatalf("%v: not complete, but nothing was lost", s)
 	}
 }
@@ -275,7 +276,7 @@ func (w *world) check(s *seenExchange) {
 // play runs one random connection and returns how many of its exchanges were delivered.
 func play(t testing.TB, seed uint64, lossPerMille int) (made, delivered int) {
 	rnd := rand.New(rand.NewPCG(seed, 1))
-	k := newSimKernel(300, 150)
+	k := newSimKernel(1024, 700) // heads fit, bodies may not
 	w := &world{t: t, rnd: rnd, k: k, server: rnd.IntN(2) == 0, lossless: lossPerMille == 0}
 	k.table, w.rec = newTestTable(t, k)
 	k.queued = w.oneIn(2)
@@ -290,6 +291,7 @@ func play(t testing.TB, seed uint64, lossPerMille int) (made, delivered int) {
 	}
 	n := 2 + rnd.IntN(10)
 	if w.oneIn(3) {
+		w.piped = true
 		w.pipelined(n, lose)
 	} else {
 		k.lose = lose

@@ -3,7 +3,6 @@
 package conn
 
 import (
-	"bytes"
 	"math"
 
 	"github.com/tracer-agent/tracer-agent/httpparse"
@@ -13,108 +12,225 @@ import (
 // maxHeld bounds the slices of one connection that wait for their request.
 const maxHeld = 4
 
-// slice takes one slice: first what moved without a record, then itself.
+// slice takes the next slice in the kernel's order: what moved without a record
+// before it, then itself.
 func (t *Table) slice(c *conn, e *event.Data) {
 	s := &c.streams[e.Dir]
-	end := e.Pos + uint64(e.Total)
 	if e.Pos < s.pos {
 		t.stats.Reordered++
 		return
 	}
-	if !c.known && !c.learn(e) {
-		s.pos, s.last, c.lastDir = end, e.Ktime, e.Dir
-		return
+	if !t.account(c, e) {
+		t.miss(c)
 	}
-	c.tgid, c.tid = e.TGID, e.TID
-	t.account(c, e)
-	if c.mode == live {
+	s.pos = e.Pos // both, also where account stopped early
+	c.streams[e.Dir.Other()].pos = max(c.streams[e.Dir.Other()].pos, c.otherPos(e))
+	c.started, c.turn, c.lastDir = true, e.Turn, e.Dir
+	t.take(c, e)
+}
+
+// take handles the bytes of a slice.
+func (t *Table) take(c *conn, e *event.Data) {
+	s := &c.streams[e.Dir]
+	if c.mode == live && t.follow(c, e) {
+		c.tgid, c.tid = e.TGID, e.TID
 		t.feed(c, e)
+	} else {
+		t.countRequest(c, e)
 	}
-	s.pos, s.last, c.lastDir = end, e.Ktime, e.Dir
+	s.pos, s.last = e.Pos+uint64(e.Total), e.Ktime
 	t.mark(c, e)
 	t.settle(c)
 }
 
-// account catches up with what both directions did before e.
-func (t *Table) account(c *conn, e *event.Data) {
-	other, otherPos := e.Dir.Other(), c.otherPos(e)
-	own, across := e.Pos > c.streams[e.Dir].pos, otherPos > c.streams[other].pos
-	t.gap, t.turned = own, across || c.lastDir != e.Dir
-	if e.Dir != c.requests {
-		own, across = across, own
+// account catches up with what both directions did before e. It returns false
+// if messages may have been among it. The turns tell: each sends a record.
+func (t *Table) account(c *conn, e *event.Data) bool {
+	if !c.started {
+		c.insync = e.Pos == 0 && c.otherPos(e) == 0
+		return c.insync
 	}
-	if own && !across && c.ahead() {
-		t.abandon(c)
-		return
+	other := e.Dir.Other()
+	lost := t.lacks(c, e.Dir, e.Pos) + t.lacks(c, other, c.otherPos(e))
+	if c.skipsTurn(e) {
+		t.stats.LostBytes += lost
+		return false
 	}
-	if otherPos == e.OtherPos {
-		t.skipTo(c, other, otherPos, e.OtherKtime)
-	} else {
-		t.skipLate(c, other, otherPos)
-	}
-	t.skipLate(c, e.Dir, e.Pos)
+	late := c.otherPos(e) != e.OtherPos
+	return t.skip(c, other, c.otherPos(e), e.OtherKtime, late) && t.skip(c, e.Dir, e.Pos, 0, true)
 }
 
-// skipLate is skipTo for bytes of which no record tells when they moved.
-func (t *Table) skipLate(c *conn, d event.Dir, pos uint64) {
-	s := &c.streams[d]
-	if pos <= s.pos {
-		return
+// lacks returns how many bytes moved up to pos without a record.
+func (t *Table) lacks(c *conn, d event.Dir, pos uint64) uint64 {
+	if s := &c.streams[d]; pos > s.pos {
+		return pos - s.pos
 	}
-	if s.quiet {
-		if p, ktime, ok := t.kernel.Progress(c.id, d); ok && p <= pos {
-			t.skipTo(c, d, p, ktime)
+	return 0
+}
+
+// skip accounts for bytes that moved without being seen. They moved at ktime,
+// or, if late, at a time that is not known. It returns false if they cannot all
+// be of the message in progress.
+func (t *Table) skip(c *conn, d event.Dir, pos, ktime uint64, late bool) bool {
+	s := &c.streams[d]
+	if late && s.quiet && pos > s.pos {
+		if p, at, ok := t.kernel.Progress(c.id, d); ok && p <= pos && p > s.pos && !t.pass(c, d, p, at, false) {
+			return false
 		}
 	}
-	t.late = true
-	t.skipTo(c, d, pos, s.last)
-	t.late = false
+	if pos <= s.pos {
+		return true
+	}
+	return t.pass(c, d, pos, ktime, late)
 }
 
-// ahead says that bytes in the direction of requests now are of a further
-// request, while one that is complete has not been answered.
-func (c *conn) ahead() bool {
-	return len(c.pending) > 0 && c.streams[c.requests].idle() && !(c.pending[0].x.HasResponse() && c.replies().lost())
+func (t *Table) pass(c *conn, d event.Dir, pos, ktime uint64, late bool) bool {
+	s := &c.streams[d]
+	n := int64(min(pos-s.pos, math.MaxInt64))
+	if !s.quiet {
+		t.stats.LostBytes += uint64(n)
+	}
+	s.pos = pos
+	if s.lost || c.mode != live || !c.known {
+		return true // nothing is expected of it
+	}
+	if !s.inMessage() {
+		return false
+	}
+	same := c.within(s.parser, n)
+	if late {
+		ktime = s.last
+	}
+	t.begin(c, d, ktime)
+	t.late = late || !same // then it ended before ktime
+	s.parser.Skip(n, t.handler(c, d))
+	t.late = false
+	s.last = ktime
+	return same
+}
+
+// miss notes that messages may have been lost: what was in flight cannot be
+// told apart from them. The next request that begins a turn is a new start.
+func (t *Table) miss(c *conn) {
+	if c.mode != live {
+		return
+	}
+	c.insync = false
+	if c.known && c.streams[c.requests].parser != nil && c.streams[c.requests].parser.State() == httpparse.StateHead {
+		t.stats.Requests++ // its head began
+		t.stats.DroppedLost++
+	}
+	t.dropPending(c, &t.stats.DroppedLost)
+	t.freeStreams(c)
+	for d := range c.streams {
+		c.streams[d].lost = true
+	}
+	if c.piped {
+		c.mode = broken
+	}
+}
+
+// follow says that the bytes of e are parsed, and not passed over.
+func (t *Table) follow(c *conn, e *event.Data) bool {
+	s := &c.streams[e.Dir]
+	if !c.known {
+		if !startsMessage(e) {
+			return false
+		}
+		c.requests, c.known = requestsOf(e), true
+	}
+	switch {
+	case s.lost:
+		if !startsTurn(e) || requestsOf(e) != c.requests || !unmistakable(e.Payload) {
+			return false
+		}
+		s.lost = false
+	case s.idle() && len(e.Payload) == 0:
+		if e.Total > maxStray {
+			t.miss(c)
+		}
+		return false
+	}
+	return true
+}
+
+// maxStray is the length of two line breaks, which some clients send behind a
+// body (RFC 9112 section 2.2).
+const maxStray = 4
+
+// countRequest counts a request that is not followed.
+func (t *Table) countRequest(c *conn, e *event.Data) {
+	if c.mode == left || !startsMessage(e) || isResponse(e) || c.known && e.Dir != c.requests {
+		return
+	}
+	t.stats.Requests++
+	if c.mode == broken {
+		t.stats.DroppedBroken++
+	} else {
+		t.stats.DroppedLost++
+	}
 }
 
 // feed parses a slice: what was captured, what was not, and the tail.
 func (t *Table) feed(c *conn, e *event.Data) {
+	s, h := &c.streams[e.Dir], t.handler(c, e.Dir)
+	if startsTurn(e) {
+		t.conclude(c, e)
+	}
 	t.begin(c, e.Dir, e.Ktime)
-	s := &c.streams[e.Dir]
-	h := t.handler(c, e.Dir)
+	t.turn = e.Turn
+	if s.idle() {
+		s.first = e.First
+	}
 	p := t.parserOf(c, e.Dir)
-	if len(c.start) > 0 {
-		p.Feed(c.start, h)
-		c.start = nil
-	} else if s.idle() || s.lost() && !p.InMessage() {
-		s.first = e.Ktime
-	}
 	tail := e.TailBytes()
-	if p.State() == httpparse.StateHead && t.turned && e.Flags&event.DataHead != 0 && unmistakable(e.Payload) {
-		p.Boundary(h) // what was taken for the start of a head was none
-		s.first = e.Ktime
+	p.Feed(e.Payload, h)
+	hidden := false // messages behind the one that was captured
+	if n := int64(e.Total) - int64(len(e.Payload)) - int64(len(tail)); n > 0 {
+		hidden = !c.within(p, n+int64(len(tail)))
+		p.Skip(n, h)
 	}
-	if s.lost() {
-		switch {
-		case t.intrudes(c, e):
-			t.doubt(c, e.Dir)
-		case !t.restarts(c, e):
-			t.pass(p, e, h)
-			return
-		}
-		p.Boundary(h)
+	if !hidden {
+		p.Feed(tail, h)
 	}
-	if p.Idle() && !begins(c.kind(e.Dir), e.Payload) {
-		p.Skip(int64(e.Total), h)
+	switch {
+	case p.HTTP2():
+		t.stats.HTTP2++
+		c.mode = left
+	case t.astray || hidden:
+		t.miss(c)
+	}
+	t.astray = false
+}
+
+// within says that the next n bytes are of the message in progress, as far as
+// can be known. Without framing the rest of a turn is taken to be, unless the
+// client is known not to wait for responses.
+func (c *conn) within(p *httpparse.Parser, n int64) bool {
+	switch {
+	case p.Skippable() >= n:
+		return true
+	case p.State() == httpparse.StateLength || c.piped:
+		return false
+	}
+	return p.InMessage() || p.State() == httpparse.StateHead // its head is cut: where it ends is not known
+}
+
+// conclude ends messages without framing where a message that begins a turn
+// shows that they are over: a new request ends the response before, and the
+// request before if that was answered.
+func (t *Table) conclude(c *conn, e *event.Data) {
+	if e.Dir != c.requests {
 		return
 	}
-	p.Feed(e.Payload, h)
-	if n := int(e.Total) - len(e.Payload) - len(tail); n > 0 {
-		t.loose = p.InMessage() && p.Skippable() < int64(n)
-		p.Skip(int64(n), h)
-		t.loose = false
+	if s := c.replies(); s.unframed() {
+		t.begin(c, c.requests.Other(), s.last)
+		s.parser.Boundary((*responses)(t))
 	}
-	p.Feed(tail, h)
+	if s := &c.streams[c.requests]; s.unframed() && (c.open == nil || c.open.x.HasResponse()) {
+		t.begin(c, c.requests, s.last)
+		s.parser.Boundary((*requests)(t))
+	}
 }
 
 // mark notes when a direction goes quiet: when the kernel says so, or, should
@@ -122,7 +238,7 @@ func (t *Table) feed(c *conn, e *event.Data) {
 func (t *Table) mark(c *conn, e *event.Data) {
 	s, key := &c.streams[e.Dir], quietKey{c.id, e.Dir}
 	switch quiet := e.Flags&event.DataQuiet != 0 || len(e.Payload) == 0; {
-	case quiet && !s.quiet:
+	case quiet && !s.quiet && c.mode == live:
 		s.quiet = true
 		s.seen = 0
 		t.quiet[key] = c
@@ -131,55 +247,12 @@ func (t *Table) mark(c *conn, e *event.Data) {
 	}
 }
 
-// skipTo accounts for bytes that moved without being seen, at ktime at the latest.
-func (t *Table) skipTo(c *conn, d event.Dir, pos, ktime uint64) {
-	s := &c.streams[d]
-	if pos <= s.pos {
-		return
-	}
-	t.begin(c, d, ktime)
-	n := int64(min(pos-s.pos, math.MaxInt64))
-	if !s.quiet {
-		t.stats.LostBytes += uint64(n)
-	}
-	if s.idle() {
-		s.first = ktime
-	}
-	if s.lost() && !c.expected(d) {
-		t.doubt(c, d)
-	}
-	p := t.parserOf(c, d)
-	t.loose = p.InMessage() && (p.Skippable() < n || t.late)
-	p.Skip(n, t.handler(c, d))
-	t.loose = false
-	s.pos = pos
-	if !t.late {
-		s.last = ktime
-	}
-}
-
-// expected says that the kernel may have left bytes without a record: those of
-// the body in progress, while nothing can come behind it.
-func (c *conn) expected(d event.Dir) bool {
-	if d == c.requests {
-		return c.streams[d].quiet && c.open != nil
-	}
-	return c.streams[d].quiet && len(c.pending) <= 1
-}
-
-// doubt notes that messages may hide in what was lost.
-func (t *Table) doubt(c *conn, d event.Dir) {
-	c.insync = false
-	if d != c.requests {
-		c.answer(true)
-		t.dropPending(c, &t.stats.DroppedLost)
-	}
-}
-
 // catchUp brings both directions to where the kernel says they ended.
 func (t *Table) catchUp(c *conn, e *event.EOF) {
 	for _, d := range []event.Dir{c.requests, c.requests.Other()} {
-		t.skipTo(c, d, e.Pos[d], e.LastKtime[d])
+		if !t.skip(c, d, e.Pos[d], e.LastKtime[d], false) {
+			t.miss(c)
+		}
 	}
 }
 
@@ -189,9 +262,8 @@ func (t *Table) eof(c *conn, d event.Dir) {
 		return
 	}
 	t.begin(c, d, s.last)
-	t.ending = true
 	s.parser.EOF(t.handler(c, d))
-	t.ending = false
+	t.astray = false // part of a head, of which there will be no more
 }
 
 // settle acts on what the parsers found, once they have returned.
@@ -201,33 +273,17 @@ func (t *Table) settle(c *conn) {
 		if s.parser == nil {
 			continue
 		}
-		switch s.parser.State() {
-		case httpparse.StateBoundary:
+		switch {
+		case s.parser.Idle():
 			t.putParser(s)
-		case httpparse.StateHTTP2:
-			t.stats.HTTP2++
-			t.abandon(c)
-		case httpparse.StateLost:
-			if c.piped { // whole messages may hide in what was not seen
-				t.abandon(c)
-			}
+		case c.piped && s.parser.State() == httpparse.StateLost: // whole messages may hide in what was not seen
+			c.mode = broken
 		}
 	}
-	if t.misled && !c.proven {
-		c.known = false
-		t.freeStreams(c)
-	}
-	t.misled = false
 	if c.mode != live {
 		t.dropPending(c, &t.stats.DroppedBroken)
 		t.freeStreams(c)
 	}
-}
-
-// abandon stops following c.
-func (t *Table) abandon(c *conn) {
-	c.mode = broken
-	t.dropPending(c, &t.stats.DroppedBroken)
 }
 
 // begin says what the parsers' callbacks are about.
@@ -259,29 +315,17 @@ func (t *Table) parserOf(c *conn, d event.Dir) *httpparse.Parser {
 }
 
 func (t *Table) putParser(s *stream) {
-	if !s.parser.Idle() { // it may hold part of a head
-		s.parser.Reset(httpparse.Request)
-	}
 	if len(t.freeParsers) < maxFree {
 		t.freeParsers = append(t.freeParsers, s.parser)
 	}
 	s.parser = nil
 }
 
-// hold keeps a copy of e until its request is reported.
-func (c *conn) hold(e *event.Data) {
-	h := &heldData{e: *e, payload: bytes.Clone(e.Payload)}
-	h.e.Payload = h.payload
-	c.held = append(c.held, h)
-}
-
-// release handles what was held.
+// release handles what was held: the response to the request that just came.
 func (t *Table) release(c *conn) {
 	held := c.held
 	c.held = nil
 	for _, h := range held {
-		if c.mode == live {
-			t.slice(c, &h.e)
-		}
+		t.take(c, &h.e)
 	}
 }

@@ -74,16 +74,13 @@ type Table struct {
 	freePending []*pending
 
 	// What the parsers' callbacks are about.
-	cur *conn
-	dir event.Dir
-	now uint64 // ktime of the bytes being parsed
+	cur  *conn
+	dir  event.Dir
+	now  uint64 // ktime of the bytes being parsed
+	turn uint16 // of the slice being parsed
 
-	gap    bool // bytes were lost right before the slice being handled
-	turned bool // the other direction moved before it
 	late   bool // the bytes moved at some time before now
-	loose  bool // bytes beyond the current message are being skipped: it ended before now
-	ending bool // a direction is being ended
-	misled bool // the first bytes of cur were not those of a message
+	astray bool // what was parsed is not the message that was due
 }
 
 type quietKey struct {
@@ -115,7 +112,7 @@ func (t *Table) Conn(e *event.Conn) {
 	for len(t.conns) >= t.limits.Connections && t.tail != nil {
 		t.remove(t.tail, &t.stats.DroppedEvicted)
 	}
-	c := &conn{id: e.ID, fresh: e.Fresh, insync: e.Fresh, lastSeen: e.Ktime, tgid: e.TGID, tid: e.TID}
+	c := &conn{id: e.ID, fresh: e.Fresh, lastSeen: e.Ktime, tgid: e.TGID, tid: e.TID}
 	c.peer.Local, c.peer.Remote, c.peer.UnixPath = e.Local, e.Remote, e.Path
 	t.conns[e.ID] = c
 	t.pushFront(c)
@@ -124,24 +121,22 @@ func (t *Table) Conn(e *event.Conn) {
 // Data takes the next slice of a connection. It does not keep e.
 func (t *Table) Data(e *event.Data) {
 	c := t.conns[e.Conn]
-	if c == nil { // its announcement was lost with the ring, or it was forgotten
+	if c == nil { // forgotten
 		t.stats.UnknownConn++
+		if startsMessage(e) && !isResponse(e) {
+			t.stats.Requests++
+			t.stats.DroppedEvicted++
+		}
 		return
 	}
 	t.touch(c, e.Ktime)
-	if c.mode != live {
+	if c.overtaken(e) && len(c.held) < maxHeld {
+		t.stats.Overtaken++
+		c.hold(e)
 		return
 	}
-	if c.overtaken(e) {
-		if len(c.held) < maxHeld {
-			t.stats.Overtaken++
-			c.hold(e)
-			return
-		}
-		t.release(c)
-	}
-	if e.Dir == event.Send && e.Pos != c.streams[event.Send].pos {
-		t.release(c) // their request was lost
+	if e.Dir == event.Recv {
+		t.release(c) // too much to hold
 	}
 	t.slice(c, e)
 	if e.Dir == event.Send {
@@ -178,7 +173,7 @@ func (t *Table) Close(e *event.EOF) {
 		for _, d := range []event.Dir{c.requests, c.requests.Other()} {
 			t.eof(c, d)
 		}
-		if !c.insync || c.unsure { // what was lost may have been a response
+		if !c.insync { // what was lost may have been a response
 			t.dropPending(c, &t.stats.DroppedLost)
 		}
 		for len(c.pending) > 0 {
@@ -214,7 +209,9 @@ func (t *Table) Poll() {
 			continue
 		}
 		if s.seen > s.pos {
-			t.skipTo(c, key.dir, s.seen, s.seenAt)
+			if !t.skip(c, key.dir, s.seen, s.seenAt, false) {
+				t.miss(c)
+			}
 			t.settle(c)
 			if !s.quiet {
 				continue

@@ -45,6 +45,8 @@ const (
 	DataUnseen = 1 << 1 // the payload could not be read: splice, io_uring, fault, too many buffers
 	DataTail   = 1 << 2 // Tail holds the call's last min(8, Total) bytes
 	DataQuiet  = 1 << 3 // last record of this turn: further bytes only move the progress entry
+	DataTurn   = 1 << 4 // the other direction moved before: a new turn begins
+	DataEarly  = 1 << 5 // the call was joined with earlier ones: First is the ktime of the first byte
 )
 
 // ConnFresh marks a Conn that this end opened after it was selected (enum ev_conn_flags).
@@ -107,7 +109,7 @@ type WireData struct {
 	Tid        uint32
 	Flags      uint32
 	Dir        uint16
-	Pad        uint16
+	Turn       uint16
 }
 
 // WireEOF is the layout of struct ev_eof.
@@ -161,6 +163,7 @@ type Conn struct {
 // Data says that one socket call moved Total bytes.
 type Data struct {
 	Ktime      uint64
+	First      uint64 // ktime of the first byte, not after Ktime
 	Conn       uint64
 	Pos        uint64 // of the call's first byte in its direction's stream
 	OtherPos   uint64 // the other direction's position
@@ -170,6 +173,7 @@ type Data struct {
 	TGID, TID  uint32
 	Flags      uint32
 	Dir        Dir
+	Turn       uint16 // number of turns of the connection so far, this one included, modulo 2^16
 	Payload    []byte // from Pos on; aliases the record
 }
 
@@ -307,6 +311,11 @@ func (d *Data) Decode(b []byte) error {
 	d.TID = le.Uint32(b[unsafe.Offsetof(w.Tid):])
 	d.Flags = le.Uint32(b[unsafe.Offsetof(w.Flags):])
 	d.Dir = Dir(dir)
+	d.Turn = le.Uint16(b[unsafe.Offsetof(w.Turn):])
+	d.First = d.Ktime
+	if d.Flags&DataEarly != 0 {
+		d.First = min(le.Uint64(d.Tail[:]), d.Ktime)
+	}
 	d.Payload = b[size:]
 	return nil
 }

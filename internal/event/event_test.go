@@ -73,7 +73,7 @@ func goldens() []golden {
 			OtherPos: 9, OtherKtime: 10, Total: 20, Captured: 3, Tgid: 100, Tid: 101,
 			Flags: DataHead | DataTail, Dir: uint16(Send),
 		}, "GET", &Data{
-			Ktime: ktime, Conn: 7, Pos: 1 << 40, OtherPos: 9, OtherKtime: 10, Tail: [8]byte([]byte("12345678")),
+			Ktime: ktime, First: ktime, Conn: 7, Pos: 1 << 40, OtherPos: 9, OtherKtime: 10, Tail: [8]byte([]byte("12345678")),
 			Total: 20, TGID: 100, TID: 101, Flags: DataHead | DataTail, Dir: Send, Payload: []byte("GET"),
 		}},
 		{"eof", WireEOF{
