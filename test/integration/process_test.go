@@ -190,11 +190,18 @@ type ports struct {
 
 const portBlock = 50
 
-// newPorts claims a block at random, in which nothing listens now.
+// newPorts claims a block at random, in which nothing listens now and which no
+// other suite on this machine claims before the test has ended: an abstract
+// socket is the claim.
 func newPorts(t *testing.T) *ports {
 	t.Helper()
 	for range 100 {
 		lo := 10000 + rand.IntN(400)*portBlock
+		claim, err := net.Listen("unix", fmt.Sprintf("@tracer-it-ports-%d", lo))
+		if err != nil {
+			continue
+		}
+		t.Cleanup(func() { claim.Close() })
 		if blockFree(lo) {
 			return &ports{lo: lo, hi: lo + portBlock - 1, next: lo}
 		}

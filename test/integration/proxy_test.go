@@ -72,7 +72,7 @@ func through(c *tcase, conn *rawConn, upstream *server, r *request, keep bool) {
 		kind: otlptest.Client, traceID: r.ids[0], parent: r.ids[1], method: server.method, path: server.path, query: server.query,
 		status: rep.status, version: map[bool]string{false: "1.0", true: "1.1"}[keep], userAgent: server.userAgent,
 		reqBody: server.reqBody, respBody: ifPresent(rep.size), serverAddr: "127.0.0.1", serverPort: upstream.port,
-		peerAddr: "127.0.0.1", peerPort: upstream.port, start: rep.start, end: rep.end,
+		peerAddr: "127.0.0.1", peerPort: upstream.port, end: rep.end,
 	}
 	if r.method == http.MethodHead {
 		client.respBody = noBody()

@@ -34,6 +34,7 @@ func TestExactAtSaturation(t *testing.T) {
 				go a.interrupt(300*time.Millisecond, 200*time.Millisecond)
 			}
 			r := saturate(t, s, 0)
+			a.settled(t) // the next request finds room in the ring
 			wire := s.served(t)
 			s.stop() // its connections end, and with them what waits for an answer
 			books := a.settled(t)
@@ -131,9 +132,10 @@ func (a *agent) verifyExact(t *testing.T, r wrkRun, wire int, books accounts) {
 	books.check(t)
 	spans := a.sink.Spans()
 	t.Logf("%d requests: %d spans, %v lost in the ring, %v dropped later, %v unsent", wire, len(spans), books.ring, books.dropped, books.unsent)
-	if got := len(spans) + int(books.lost()); got != wire || books.open != 0 {
-		t.Errorf("%d requests on the wire, but %d spans + %v counted drops = %d, and %v are open (%+d)",
-			wire, len(spans), books.lost(), got, books.open, got-wire)
+	// Where the ring lost the end of a connection too, its last request stays open.
+	if got := len(spans) + int(books.lost()+books.open); got != wire || books.open > wrkConnections {
+		t.Errorf("%d requests on the wire, but %d spans + %v counted drops + %v open = %d (%+d)",
+			wire, len(spans), books.lost(), books.open, got, got-wire)
 	}
 	seen := map[string]bool{}
 	for i := range spans {
