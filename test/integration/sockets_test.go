@@ -41,7 +41,7 @@ func TestSockets(t *testing.T) {
 		forked(c, run(c.T, "apache prefork", port, apache(c.T, "prefork", port)))
 	})
 	th.send(t, "port reuse", func(c *tcase) { portReuse(c, block.take(c.T)) })
-	th.send(t, "client port reuse", func(c *tcase) { clientPortReuse(c, early) })
+	th.send(t, "client port reuse", func(c *tcase) { clientPortReuse(c, early, block.take(c.T)) })
 	th.finish(t)
 }
 
@@ -122,19 +122,15 @@ func portReuse(c *tcase, port int) {
 }
 
 // clientPortReuse opens connections with one and the same pair of ports, so
-// that only the kernel's socket tells them apart.
-func clientPortReuse(c *tcase, s *server) {
-	var local *net.TCPAddr
+// that only the kernel's socket tells them apart. The client's port is not one
+// that the kernel chooses: such a one may be shared with a connection that lingers.
+func clientPortReuse(c *tcase, s *server, port int) {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}}
 	for i := range 20 {
-		dialer := net.Dialer{}
-		if local != nil {
-			dialer.LocalAddr = local
-		}
 		conn, err := dialer.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
 		if err != nil {
 			c.Fatal(err)
 		}
-		local = conn.LocalAddr().(*net.TCPAddr)
 		raw := newRawConn(conn, s)
 		c.exchange(raw, &request{target: fmt.Sprintf("/size/%d?same=%d", 100+i, i)})
 		// A reset leaves no TIME_WAIT behind that would keep the port.
