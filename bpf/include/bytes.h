@@ -15,6 +15,8 @@ static __always_inline enum head_kind classify(const struct scratch *sc, u32 slo
 {
 	const enum head_kind k = head_usual(*(const u64 *)sc->payload, n);
 
+	if (n < HEAD_LEAST)
+		return is_tchar(sc->payload[0]) && (n < 2 || is_tchar(sc->payload[1])) ? HEAD_MAYBE : HEAD_NONE;
 	return k != HEAD_NONE ? k : classify_slow(slot, n);
 }
 
@@ -98,7 +100,7 @@ static __always_inline u32 first_look(const struct conn *c, u32 dir, u32 len)
 	u32 want = c->budget[dir] > HEAD_PEEK ? c->budget[dir] : HEAD_PEEK;
 
 	if ((c->last_dir != dir && c->idle_turns < PATIENCE) || c->early_len[dir])
-		want = request_head_bytes;
+		want = c->kind[dir] == HEAD_RESPONSE ? response_head_bytes : request_head_bytes;
 	if (want > len)
 		want = len;
 	return want < HEAD_MAX - HEAD_PEEK ? want : HEAD_MAX - HEAD_PEEK;

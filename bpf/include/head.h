@@ -9,6 +9,7 @@ enum head_kind {
 	HEAD_MAYBE, /* too short to tell, nothing speaks against it */
 };
 
+#define HEAD_LEAST 3  /* no head is told by less: a method of one letter, a space, a target */
 #define METHOD_MAX 24 /* the longest registered method has 17 characters */
 
 /* RFC 9110 section 5.6.2: tchar */

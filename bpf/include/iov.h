@@ -176,11 +176,16 @@ __noinline int src_rewind(u32 slot, u64 iov, u64 offset, u64 len)
 		sc->src.kind = SRC_IOV_KERNEL;
 		return 0;
 	}
+	/* The usual few are read at once; what lies before the array is not used. */
+	if (bpf_probe_read_kernel(sc->cur.segs, sizeof(sc->cur.segs), (void *)(iov - sizeof(sc->cur.segs))))
+		return 0;
 	for (u32 i = 1; i <= SEGS_MAX; i++) {
 		struct user_iovec64 seg;
 
 		iov -= sizeof(seg);
-		if (bpf_probe_read_kernel(&seg, sizeof(seg), (void *)iov))
+		if (i <= SEGS_READ)
+			seg = sc->cur.segs[SEGS_READ - i];
+		else if (bpf_probe_read_kernel(&seg, sizeof(seg), (void *)iov))
 			return 0;
 		if (left <= seg.len) {
 			sc->src.addr = iov;

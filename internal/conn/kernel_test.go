@@ -151,6 +151,9 @@ func (c *simConn) firstLook(d event.Dir, n int) int {
 	want := max(c.budget[d], simPeek)
 	if c.last != d && c.idle < simPatience || len(c.early[d]) > 0 {
 		want = c.k.headBytes[0]
+		if c.kind[d] == headResponse {
+			want = c.k.headBytes[1]
+		}
 	}
 	return min(want, n, simHeadMax-simPeek)
 }
