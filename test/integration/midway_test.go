@@ -28,8 +28,8 @@ func TestStartsMidway(t *testing.T) {
 		open = append(open, idleMidway(t, s), uploadMidway(t, s, false), uploadMidway(t, s, true), answerMidway(t, s))
 	}
 	web, files := startGo(t, "web", block.take(t)), startFiles(t, block.take(t), bigBody)
-	open = append(open, idleMidway(t, files), bodyMidway(t, files, "/huge", 1), bodyMidway(t, files, "/huge", 2),
-		bodyMidway(t, web, fmt.Sprintf("/zeros/%d", bigBody), 1), bodyMidway(t, web, fmt.Sprintf("/zeros/%d", bigBody), 2))
+	open = append(open, idleMidway(t, files), bodyMidway(t, files, "/huge", bigBody, 1), bodyMidway(t, files, "/huge", bigBody, 2), bodyMidway(t, files, "/size/1048576", 1<<20, 16),
+		bodyMidway(t, web, fmt.Sprintf("/zeros/%d", bigBody), bigBody, 1), bodyMidway(t, web, fmt.Sprintf("/zeros/%d", bigBody), bigBody, 2))
 	th := newTheme(t, agentOptions{args: []string{"--port", block.selector()}})
 	for _, m := range open {
 		th.send(t, m.conn.server.name+" "+m.name, func(c *tcase) {
@@ -85,8 +85,9 @@ func answerMidway(t *testing.T, s *server) midway {
 const bigBody = 32 << 20
 
 // bodyMidway has read a part of a long response; the server waits until there is
-// room for more. times is how often it was asked for, in one write.
-func bodyMidway(t *testing.T, s *server, target string, times int) midway {
+// room for more. times is how often it was asked for, in one write: of many requests
+// the server has not read all yet.
+func bodyMidway(t *testing.T, s *server, target string, size int64, times int) midway {
 	conn, r := s.dial(t, ""), &request{target: target}
 	var wire strings.Builder
 	for range times {
@@ -98,7 +99,7 @@ func bodyMidway(t *testing.T, s *server, target string, times int) midway {
 	}
 	return midway{fmt.Sprintf("%d long responses", times), conn, func(c *tcase) {
 		for range times {
-			conn.bulk(c, r, bigBody)
+			conn.bulk(c, r, size)
 		}
 	}}
 }
