@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 
 	"go.opentelemetry.io/otel/attribute"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -61,30 +62,102 @@ const (
 	flagIsRemote    = 0x200
 )
 
-// appendSpan appends s as one ScopeSpans.spans field.
-func appendSpan(b []byte, s *Span) []byte {
-	b, start := open(b, tagSpan)
-	b = appendBytes(b, tagTraceID, s.TraceID[:])
-	b = appendBytes(b, tagSpanID, s.SpanID[:])
+// spanEncoder appends spans to buf, each as one ScopeSpans.spans field. Spans
+// that follow each other have most of their attributes in common: those are
+// copied from the encoding of the span before, several at a time.
+type spanEncoder struct {
+	buf   []byte
+	attrs []attribute.KeyValue // of the span before
+	at    []int                // where in buf their encodings begin, and the last one ends
+}
+
+// reset forgets what was encoded.
+func (e *spanEncoder) reset() {
+	e.buf, e.attrs = e.buf[:0], nil
+}
+
+func (e *spanEncoder) span(s *Span) {
+	b := append(e.buf, tagSpan, 0, 0) // the length of most takes two bytes
+	start := len(b)
+	b = append(b, tagTraceID, byte(len(s.TraceID)))
+	b = append(b, s.TraceID[:]...)
+	b = append(b, tagSpanID, byte(len(s.SpanID)))
+	b = append(b, s.SpanID[:]...)
 	b = appendText(b, tagTraceState, s.TraceState)
 	if s.Parent.IsValid() {
 		b = appendBytes(b, tagParent, s.Parent[:])
 	}
 	b = appendText(b, tagName, s.Name)
-	b = append(b, tagKind, byte(s.Kind))
-	b = append(b, tagStart)
+	b = append(b, tagKind, byte(s.Kind), tagStart)
 	b = binary.LittleEndian.AppendUint64(b, uint64(s.Start))
 	b = append(b, tagEnd)
 	b = binary.LittleEndian.AppendUint64(b, uint64(s.End))
-	for i := range s.Attrs {
-		b = appendKeyValue(b, tagAttribute, &s.Attrs[i])
-	}
+	b = e.attributes(b, s.Attrs)
 	for i := range s.Links {
 		b = appendLink(b, &s.Links[i])
 	}
 	b = appendStatus(b, s)
 	b = appendFlags(b, s)
-	return seal(b, start)
+	e.seal(b, start)
+}
+
+// attributes appends attrs to b, which begins with what is encoded already.
+func (e *spanEncoder) attributes(b []byte, attrs []attribute.KeyValue) []byte {
+	for i := 0; i < len(attrs); {
+		if n := common(attrs[i:], e.attrs[min(i, len(e.attrs)):]); n > 0 {
+			shift := len(b) - e.at[i]
+			b = append(b, b[e.at[i]:e.at[i+n]]...)
+			for k := i; k < i+n; k++ {
+				e.at[k] += shift
+			}
+			i += n
+			continue
+		}
+		e.begin(i, len(b))
+		b = appendKeyValue(b, tagAttribute, &attrs[i])
+		i++
+	}
+	e.begin(len(attrs), len(b))
+	e.attrs = attrs
+	return b
+}
+
+// begin notes where the encoding of attribute i begins.
+func (e *spanEncoder) begin(i, at int) {
+	if i == len(e.at) {
+		e.at = append(e.at, at)
+		return
+	}
+	e.at[i] = at
+}
+
+// common counts the attributes at the beginning of a and b that are the same bit
+// for bit. Equal texts at different addresses do not count: they are only slower.
+func common(a, b []attribute.KeyValue) int {
+	type bits = [unsafe.Sizeof(attribute.KeyValue{})]byte
+	n := 0
+	for n < len(a) && n < len(b) && *(*bits)(unsafe.Pointer(&a[n])) == *(*bits)(unsafe.Pointer(&b[n])) {
+		n++
+	}
+	return n
+}
+
+// seal writes the length of the span's body, b[start:], in front of it.
+func (e *spanEncoder) seal(b []byte, start int) {
+	n := len(b) - start
+	size := protowire.SizeVarint(uint64(n))
+	if shift := size - 2; shift != 0 {
+		if shift > 0 {
+			b = append(b, make([]byte, shift)...)
+		}
+		copy(b[start+shift:], b[start:start+n])
+		b = b[:start+shift+n]
+		for i := range e.at {
+			e.at[i] += shift
+		}
+	}
+	binary.PutUvarint(b[start-2:], uint64(n))
+	e.buf = b
 }
 
 func appendStatus(b []byte, s *Span) []byte {
@@ -126,8 +199,34 @@ func appendResource(b []byte, attrs []attribute.KeyValue) []byte {
 	return seal(b, start)
 }
 
-// appendKeyValue appends kv as the field of tag.
+// maxShort bounds key and text of an attribute whose lengths, nested ones
+// included, all fit one byte.
+const maxShort = 0x7f - 6
+
+// appendKeyValue appends kv as the field of tag. Nearly all attributes are short
+// text or numbers, whose lengths are known beforehand.
 func appendKeyValue(b []byte, tag byte, kv *attribute.KeyValue) []byte {
+	key := string(kv.Key)
+	switch kv.Value.Type() {
+	case attribute.STRING:
+		if v := kv.Value.AsString(); len(key)+len(v) <= maxShort && ascii(key) && ascii(v) {
+			b = append(b, tag, byte(len(key)+len(v)+6), tagKey, byte(len(key)))
+			b = append(b, key...)
+			b = append(b, tagValue, byte(len(v)+2), tagString, byte(len(v)))
+			return append(b, v...)
+		}
+	case attribute.INT64:
+		if v := uint64(kv.Value.AsInt64()); len(key)+binary.MaxVarintLen64 <= maxShort && ascii(key) {
+			n := protowire.SizeVarint(v)
+			b = append(b, tag, byte(len(key)+n+5), tagKey, byte(len(key)))
+			b = append(b, key...)
+			return protowire.AppendVarint(append(b, tagValue, byte(n+1), tagInt), v)
+		}
+	}
+	return appendAnyKeyValue(b, tag, kv)
+}
+
+func appendAnyKeyValue(b []byte, tag byte, kv *attribute.KeyValue) []byte {
 	b, start := open(b, tag)
 	b = appendBytes(b, tagKey, validUTF8(string(kv.Key)))
 	b, value := open(b, tagValue)
@@ -237,8 +336,32 @@ func seal(b []byte, start int) []byte {
 // validUTF8 replaces what proto3 strings and JSON may not hold. Valid strings
 // are returned as they are.
 func validUTF8(s string) string {
-	if utf8.ValidString(s) {
+	if ascii(s) || utf8.ValidString(s) {
 		return s
 	}
 	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+// ascii says whether s holds nothing but ASCII, looking at eight bytes at a time.
+func ascii(s string) bool {
+	const high = 0x8080808080808080
+	if len(s) < 8 {
+		var or byte
+		for i := range len(s) {
+			or |= s[i]
+		}
+		return or < utf8.RuneSelf
+	}
+	or := word(s, len(s)-8) // overlaps what the loop looks at
+	for i := 0; i < len(s)-8; i += 8 {
+		or |= word(s, i)
+	}
+	return or&high == 0
+}
+
+// word returns the eight bytes of s from i on. The compiler makes one load of it.
+func word(s string, i int) uint64 {
+	w := s[i : i+8]
+	return uint64(w[0]) | uint64(w[1])<<8 | uint64(w[2])<<16 | uint64(w[3])<<24 |
+		uint64(w[4])<<32 | uint64(w[5])<<40 | uint64(w[6])<<48 | uint64(w[7])<<56
 }

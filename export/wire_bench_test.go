@@ -6,10 +6,11 @@ import "testing"
 
 func BenchmarkAppendSpan(b *testing.B) {
 	s := exampleSpan(1)
-	var buf []byte
+	var e spanEncoder
 	b.ReportAllocs()
 	for b.Loop() {
-		buf = appendSpan(buf[:0], s)
+		e.reset()
+		e.span(s)
 	}
-	b.ReportMetric(float64(len(buf)), "bytes/span")
+	b.ReportMetric(float64(len(e.buf)), "bytes/span")
 }

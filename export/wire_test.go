@@ -3,6 +3,7 @@
 package export
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"strings"
@@ -19,6 +20,13 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 )
+
+// appendSpan encodes one span.
+func appendSpan(b []byte, s *Span) []byte {
+	e := spanEncoder{buf: b}
+	e.span(s)
+	return e.buf
+}
 
 // decodeSpan reads what appendSpan wrote with the generated types.
 func decodeSpan(t *testing.T, s *Span) *tracepb.Span {
@@ -182,8 +190,9 @@ func TestAppendKeyValueTypes(t *testing.T) {
 
 func TestAppendSpanDoesNotAllocate(t *testing.T) {
 	s := exampleSpan(1)
-	buf := appendSpan(nil, s)
-	if n := testing.AllocsPerRun(100, func() { buf = appendSpan(buf[:0], s) }); n != 0 {
+	var e spanEncoder
+	e.span(s)
+	if n := testing.AllocsPerRun(100, func() { e.reset(); e.span(s) }); n != 0 {
 		t.Errorf("%v allocations per span", n)
 	}
 }
@@ -222,4 +231,47 @@ func FuzzHostileText(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestSpansOfABatchAreIndependent encodes spans that share some attributes with
+// the one before: at the same place or not, fewer or more, with lengths of the
+// span that take one, two and three bytes.
+func TestSpansOfABatchAreIndependent(t *testing.T) {
+	shared := []attribute.KeyValue{
+		attribute.String("a", "1"), attribute.Int("b", 2), attribute.Bool("c", true), attribute.String("d", strings.Repeat("d", 90)),
+		attribute.StringSlice("e", []string{"x", "y"}), attribute.String("f", strings.Repeat("f", 20000)), attribute.Float64("g", 1.5),
+	}
+	var spans []*Span
+	for _, pick := range []string{"", "a", "ab", "ab", "b", "abc", "abcd", "abcd", "acd", "abcde", "abcdefg", "abcdefg", "gabcdef", "abXdefg", "abcdXfg", "ab", "", "abc", "abcXXXXX", "abc"} {
+		s := &Span{Name: pick}
+		for _, c := range pick {
+			if c == 'X' {
+				s.Attrs = append(s.Attrs, attribute.String("x", strings.Repeat("\u00e4", len(s.Attrs))))
+				continue
+			}
+			s.Attrs = append(s.Attrs, shared[c-'a'])
+		}
+		spans = append(spans, s)
+	}
+	var e spanEncoder
+	for range 2 { // the second time with what reset left
+		e.reset()
+		var want []byte
+		for _, s := range spans {
+			e.span(s)
+			want = appendSpan(want, s)
+		}
+		if !bytes.Equal(e.buf, want) {
+			t.Fatal("spans encoded together differ from spans encoded alone")
+		}
+	}
+	var scope tracepb.ScopeSpans
+	if err := proto.Unmarshal(e.buf, &scope); err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range spans {
+		if got := scope.Spans[i]; got.Name != s.Name || len(got.Attributes) != len(s.Attrs) {
+			t.Errorf("span %d: %q with %d attributes, want %q with %d", i, got.Name, len(got.Attributes), s.Name, len(s.Attrs))
+		}
+	}
 }
