@@ -81,7 +81,7 @@ func (b *Builder) describe(x *Exchange, h *httpparse.Head, host, agent string) {
 		s.Name = "HTTP"
 	}
 	x.head = name == "HEAD"
-	t := splitTarget(h.Target, name == "CONNECT")
+	t := b.splitTarget(h.Target, name == "CONNECT")
 	if t.authority != "" {
 		host = t.authority
 	}
@@ -96,8 +96,8 @@ func (b *Builder) describe(x *Exchange, h *httpparse.Head, host, agent string) {
 			s.Name += " " + route
 		}
 	}
-	a = appendServer(a, x, host, t.defaultPort())
-	a = appendPeer(a, x)
+	a = b.appendServer(a, x, host, t.defaultPort())
+	a = b.appendPeer(a, x)
 	a = append(a, semconv.NetworkProtocolVersionKey.String(version(h)))
 	if agent != "" {
 		a = append(a, semconv.UserAgentOriginalKey.String(agent))
@@ -110,15 +110,16 @@ func (b *Builder) describe(x *Exchange, h *httpparse.Head, host, agent string) {
 
 // appendServer adds server.address and server.port: of the Host field, else of
 // the connection (HTTP server and client spans, "server.address").
-func appendServer(a []attribute.KeyValue, x *Exchange, host string, defaultPort int) []attribute.KeyValue {
-	name, port := splitHost(host)
+func (b *Builder) appendServer(a []attribute.KeyValue, x *Exchange, host string, defaultPort int) []attribute.KeyValue {
+	named := authorityOf(host, &x.Peer.host)
+	port := named.port
 	end := x.Peer.Remote
 	if x.Server {
 		end = x.Peer.Local
 	}
 	switch {
-	case name != "":
-		a = append(a, semconv.ServerAddressKey.String(name))
+	case named.name != "":
+		a = append(a, semconv.ServerAddressKey.String(named.name))
 		if port == 0 {
 			port = defaultPort
 		}
@@ -128,14 +129,14 @@ func appendServer(a []attribute.KeyValue, x *Exchange, host string, defaultPort 
 		}
 		return append(a, semconv.ServerAddressKey.String(x.Peer.UnixPath))
 	default:
-		a = append(a, attribute.KeyValue{Key: semconv.ServerAddressKey, Value: x.Peer.address(x.Server)})
+		a = append(a, attribute.KeyValue{Key: semconv.ServerAddressKey, Value: b.address(x.Peer, x.Server)})
 		port = int(end.Port())
 	}
 	return append(a, semconv.ServerPortKey.Int(port))
 }
 
 // appendPeer adds the other end of the connection.
-func appendPeer(a []attribute.KeyValue, x *Exchange) []attribute.KeyValue {
+func (b *Builder) appendPeer(a []attribute.KeyValue, x *Exchange) []attribute.KeyValue {
 	if x.Peer.IsUnix() {
 		a = append(a, semconv.NetworkTransportUnix)
 		if x.Peer.UnixPath != "" {
@@ -143,7 +144,7 @@ func appendPeer(a []attribute.KeyValue, x *Exchange) []attribute.KeyValue {
 		}
 		return a
 	}
-	remote := x.Peer.address(false)
+	remote := b.address(x.Peer, false)
 	a = append(a,
 		attribute.KeyValue{Key: semconv.NetworkPeerAddressKey, Value: remote},
 		semconv.NetworkPeerPortKey.Int(int(x.Peer.Remote.Port())))
@@ -154,11 +155,12 @@ func appendPeer(a []attribute.KeyValue, x *Exchange) []attribute.KeyValue {
 }
 
 // address returns an end's address as text, made once per connection.
-func (p *Peer) address(local bool) attribute.Value {
+func (b *Builder) address(p *Peer, local bool) attribute.Value {
 	if !p.cached {
 		p.cached = true
-		p.local = attribute.StringValue(p.Local.Addr().Unmap().String())
-		p.remote = attribute.StringValue(p.Remote.Addr().Unmap().String())
+		var room [64]byte
+		p.local = attribute.StringValue(b.texts.of(p.Local.Addr().Unmap().AppendTo(room[:0])))
+		p.remote = attribute.StringValue(b.texts.of(p.Remote.Addr().Unmap().AppendTo(room[:0])))
 	}
 	if local {
 		return p.local

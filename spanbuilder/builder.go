@@ -52,6 +52,7 @@ type Builder struct {
 	response  capture
 	secrets   *redact.Names
 	ids       *mathrand.ChaCha8
+	texts     texts
 	stats     Stats
 }
 
@@ -84,7 +85,7 @@ func (b *Builder) Request(x *Exchange, h *httpparse.Head) {
 	}
 	span := export.GetSpan()
 	b.extractor.Begin()
-	host, agent := b.scan(x.Peer, h, span)
+	host, agent := b.scan(h, span)
 	if !b.link(span, b.extractor.Result()) {
 		x.dropped = true
 		export.PutSpan(span)
@@ -101,19 +102,18 @@ func (b *Builder) Request(x *Exchange, h *httpparse.Head) {
 
 // scan goes through the head's fields once: for the trace context, for the
 // fields that become attributes, and for those that are captured.
-func (b *Builder) scan(p *Peer, h *httpparse.Head, span *export.Span) (host, agent string) {
-	for _, f := range h.Fields {
+func (b *Builder) scan(h *httpparse.Head, span *export.Span) (host, agent string) {
+	for i := range h.Fields {
+		f := &h.Fields[i]
 		b.extractor.Field(f.Name, f.Value)
 		switch len(f.Name) {
 		case len("Host"):
 			if equalFold(f.Name, "host") {
-				p.host = reuse(p.host, f.Value)
-				host = p.host
+				host = b.texts.of(f.Value)
 			}
 		case len("User-Agent"):
 			if equalFold(f.Name, "user-agent") {
-				p.userAgent = reuse(p.userAgent, f.Value)
-				agent = p.userAgent
+				agent = b.texts.of(f.Value)
 			}
 		}
 	}
@@ -196,14 +196,6 @@ func (b *Builder) newSpanID(id *trace.SpanID) {
 	for !id.IsValid() {
 		binary.NativeEndian.PutUint64(id[:], b.ids.Uint64())
 	}
-}
-
-// reuse returns old if it says what b does, else a copy of b.
-func reuse(old string, b []byte) string {
-	if old == string(b) { // the compiler does not allocate here
-		return old
-	}
-	return string(b)
 }
 
 // equalFold compares an ASCII field name with a lower-case one of equal length.

@@ -24,10 +24,9 @@ type Peer struct {
 	Local, Remote netip.AddrPort // invalid on unix sockets
 	UnixPath      string         // name of a unix socket, "" if it has none
 
-	cached              bool
-	local, remote       attribute.Value // addresses as text, made once
-	host                string          // last Host and User-Agent: the same on most exchanges
-	userAgent, protocol string
+	cached        bool
+	local, remote attribute.Value // addresses as text, made once
+	host          authority       // of the last Host field: the same on most exchanges
 }
 
 // IsUnix says that the connection is a unix stream socket.

@@ -3,6 +3,7 @@
 package spanbuilder
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 
@@ -23,6 +24,15 @@ type target struct {
 
 // splitTarget takes a request-target apart. The fragment, which should not be
 // there, goes with what it is attached to.
+func (b *Builder) splitTarget(raw []byte, connect bool) target {
+	if !connect && len(raw) > 0 && raw[0] == '/' { // origin-form, nearly always
+		path, query, _ := bytes.Cut(raw, []byte("?"))
+		return target{path: b.texts.of(path), query: string(query)}
+	}
+	return splitTarget(raw, connect)
+}
+
+// splitTarget is [Builder.splitTarget] for any form.
 func splitTarget(b []byte, connect bool) target {
 	if connect {
 		return target{authority: redact.UserInfo(string(b))} // authority-form
@@ -66,6 +76,22 @@ func (t target) defaultPort() int {
 		return 443
 	}
 	return 80
+}
+
+// authority is a Host field or what stands for it in a target.
+type authority struct {
+	text string
+	name string
+	port int // 0: none is given
+}
+
+// authorityOf returns text in its parts, those of last if it is the same.
+func authorityOf(text string, last *authority) *authority {
+	if text != last.text {
+		last.text = text
+		last.name, last.port = splitHost(text)
+	}
+	return last
 }
 
 // splitHost takes a Host field or authority apart; port is 0 if none is given.
