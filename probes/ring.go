@@ -16,8 +16,9 @@ var ErrStopped = errors.New("ring reader stopped")
 
 // Ring reads one of the BPF ring buffers. All methods but Stop are for one goroutine.
 type Ring struct {
-	r   *ringbuf.Reader
-	rec ringbuf.Record
+	r        *ringbuf.Reader
+	rec      ringbuf.Record
+	deadline time.Time // as r has it
 }
 
 // DataRing opens the ring of connection events, in kernel order.
@@ -38,7 +39,10 @@ func (p *Probes) ring(name string) (*Ring, error) {
 // deadline (the zero time: for ever) and returns nil without an error when it
 // passes with the ring empty, ErrStopped after Stop.
 func (r *Ring) Next(deadline time.Time) ([]byte, error) {
-	r.r.SetDeadline(deadline)
+	if deadline != r.deadline { // setting it takes a lock
+		r.r.SetDeadline(deadline)
+		r.deadline = deadline
+	}
 	err := r.r.ReadInto(&r.rec)
 	switch {
 	case err == nil:
