@@ -4,6 +4,7 @@ package export
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -25,7 +27,8 @@ const maxResponse = 64 << 10
 // do not tell.
 type httpTransport struct {
 	otlptrace.Client
-	rt *http.Transport
+	rt   *http.Transport
+	body *httpBody // nil with compression, which the client does itself
 
 	sent       bool // a request was made
 	status     int  // 0: no response
@@ -47,6 +50,8 @@ func newHTTPTransport(t *otlpTarget, tlsCfg *tls.Config) *httpTransport {
 	compression := otlptracehttp.NoCompression
 	if t.Compression == "gzip" {
 		compression = otlptracehttp.GzipCompression
+	} else {
+		h.body = new(httpBody)
 	}
 	h.Client = otlptracehttp.NewClient(
 		otlptracehttp.WithEndpointURL(t.url),
@@ -71,9 +76,25 @@ func keepPost(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
+// UploadTraces implements otlptrace.Client. The client encodes into a new buffer
+// each time, which would be nearly all the garbage that a span leaves behind:
+// it is given nothing to encode, and RoundTrip puts the body in.
+func (h *httpTransport) UploadTraces(ctx context.Context, spans []*tracepb.ResourceSpans) error {
+	if h.body == nil {
+		return h.Client.UploadTraces(ctx, spans)
+	}
+	if err := h.body.encode(spans); err != nil {
+		return err
+	}
+	return h.Client.UploadTraces(ctx, []*tracepb.ResourceSpans{{}})
+}
+
 // RoundTrip implements http.RoundTripper.
 func (h *httpTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	h.sent, h.status, h.retryAfter, h.partial = true, 0, 0, nil
+	if h.body != nil {
+		req = h.body.into(req)
+	}
 	resp, err := h.rt.RoundTrip(req)
 	if err != nil {
 		return resp, err
