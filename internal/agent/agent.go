@@ -86,7 +86,7 @@ func (a *Agent) start(ctx context.Context, opts Options) error {
 	if err := a.discovery.Start(ctx); err != nil {
 		return fmt.Errorf("look for processes to trace: %w", err)
 	}
-	debug.FreeOSMemory() // loading needed the kernel's types; running does not
+	a.shrink()
 	return a.listen()
 }
 
@@ -120,6 +120,22 @@ func (a *Agent) Ready() string {
 // size: a few are enough, and one must be free for a new process's verdict when
 // the others wait for a processor.
 const processors = 4
+
+// heapGrowth is how much the heap may grow between collections, per cent: a span
+// leaves a hundred bytes of garbage, and a collection costs as much as a thousand
+// spans, whatever there is to collect.
+const heapGrowth = 200
+
+// shrink gives back what only starting needed: the kernel's types, and code.
+func (a *Agent) shrink() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(heapGrowth)
+	}
+	debug.FreeOSMemory()
+	if err := dropCode(); err != nil {
+		a.log.Debug("pages of the program not given back", "error", err)
+	}
+}
 
 // Run traces until ctx is done or reading fails, then detaches the programs and
 // handles what they had reported.
