@@ -42,6 +42,8 @@ type conn struct {
 	lastSeen uint64      // ktime
 	tgid     uint32      // of the event being handled
 	tid      uint32
+	target   *spanbuilder.Target // of process targetOf, found once: it may end before its last request is handled
+	targetOf uint32
 	prev     *conn // in the table's list, most recently used first
 	next     *conn
 }
@@ -78,6 +80,14 @@ func (s *stream) inMessage() bool { return s.parser != nil && s.parser.InMessage
 // unframed says that a message is in progress whose end framing does not tell.
 func (s *stream) unframed() bool {
 	return s.inMessage() && s.parser.State() == httpparse.StateLost
+}
+
+// findTarget returns what spans of the process that moves the bytes have in common.
+func (c *conn) findTarget(targets func(tgid uint32) *spanbuilder.Target) *spanbuilder.Target {
+	if c.target == nil || c.targetOf != c.tgid {
+		c.target, c.targetOf = targets(c.tgid), c.tgid
+	}
+	return c.target
 }
 
 func (c *conn) replies() *stream { return &c.streams[c.requests.Other()] }

@@ -43,7 +43,7 @@ func (r *requests) Head(h *httpparse.Head) httpparse.Method {
 	p.method, p.turn = methodOf(h.Method), t.turn
 	p.x = spanbuilder.Exchange{
 		Peer: &c.peer, Server: t.dir == event.Recv, TGID: c.tgid, TID: c.tid,
-		ReqStart: c.streams[t.dir].first, ReqBody: -1, RespBody: -1, Target: t.targets(c.tgid),
+		ReqStart: c.streams[t.dir].first, ReqBody: -1, RespBody: -1, Target: c.findTarget(t.targets),
 	}
 	t.builder.Request(&p.x, h)
 	c.pending = append(c.pending, p)
