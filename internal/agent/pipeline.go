@@ -28,6 +28,7 @@ type pipeline struct {
 	routes   []*route.Set                              // by include rule
 	targets  map[*discovery.Target]*spanbuilder.Target // what spans need of each
 	swept    time.Time                                 // when idle connections were last looked at
+	data     event.Data                                // the record at hand: it would be allocated each time
 	records  uint64
 	bytes    uint64        // of the records
 	bad      atomic.Uint64 // records that did not decode
@@ -132,11 +133,10 @@ func (p *pipeline) record(b []byte) {
 func (p *pipeline) dispatch(kind event.Kind, b []byte) error {
 	switch kind {
 	case event.KindData:
-		var e event.Data
-		if err := e.Decode(b); err != nil {
+		if err := p.data.Decode(b); err != nil {
 			return err
 		}
-		p.table.Data(&e)
+		p.table.Data(&p.data)
 	case event.KindConn:
 		var e event.Conn
 		if err := e.Decode(b); err != nil {
