@@ -169,12 +169,11 @@ func (t *Table) Close(e *event.EOF) {
 	}
 	if c.mode == live && c.known {
 		t.release(c)
-		silent := e.Pos[c.requests.Other()] == c.replies().pos
 		t.catchUp(c, e)
 		for _, d := range []event.Dir{c.requests, c.requests.Other()} {
 			t.eof(c, d)
 		}
-		if !c.insync && !silent { // what was lost may have been a response
+		if !c.insync { // what was lost may have been a response
 			t.dropPending(c, &t.stats.DroppedLost)
 		}
 		for len(c.pending) > 0 {
