@@ -38,6 +38,9 @@ func (r *requests) Head(h *httpparse.Head) httpparse.Method {
 	if h.Truncated {
 		t.stats.TruncatedHeads++
 	}
+	if c.streams[t.dir].pos == 0 && len(c.pending) == 0 {
+		c.insync = true // the first request of all: what was answered before was none of this connection's
+	}
 	c.piped = c.piped || len(c.pending) > 0
 	p := t.newPending()
 	p.method, p.turn = methodOf(h.Method), t.turn
