@@ -30,7 +30,7 @@ func Default() Config {
 		},
 		Kernel: Kernel{
 			Backend:        "auto",
-			RingBytes:      2 << 20,
+			RingBytes:      4 << 20,
 			MaxProcesses:   16384,
 			MaxConnections: 65536,
 			BatchInterval:  20 * time.Millisecond,
