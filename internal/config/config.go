@@ -178,7 +178,7 @@ type Kernel struct {
 // Limits bounds what the agent keeps of a connection.
 type Limits struct {
 	// A unix socket connection without traffic is taken for closed after this
-	// time: the tracepoint backends do not see a unix socket close.
+	// time: no backend sees a unix socket close.
 	IdleUnixConnection time.Duration `yaml:"idle_unix_connection" check:"min=1s max=24h"`
 	// Requests in flight on one connection (pipelining). Beyond, the
 	// connection is not followed any more, and its requests are counted.

@@ -51,9 +51,8 @@ func (t *Table) account(c *conn, e *event.Data) bool {
 		return c.insync
 	}
 	other := e.Dir.Other()
-	lost := t.lacks(c, e.Dir, e.Pos) + t.lacks(c, other, c.otherPos(e))
 	if c.skipsTurn(e) {
-		t.stats.LostBytes += lost
+		t.stats.LostBytes += c.streams[e.Dir].lacks(e.Pos) + c.streams[other].lacks(c.otherPos(e))
 		return false
 	}
 	late := c.otherPos(e) != e.OtherPos
@@ -61,12 +60,7 @@ func (t *Table) account(c *conn, e *event.Data) bool {
 }
 
 // lacks returns how many bytes moved up to pos without a record.
-func (t *Table) lacks(c *conn, d event.Dir, pos uint64) uint64 {
-	if s := &c.streams[d]; pos > s.pos {
-		return pos - s.pos
-	}
-	return 0
-}
+func (s *stream) lacks(pos uint64) uint64 { return max(pos, s.pos) - s.pos }
 
 // skip accounts for bytes that moved without being seen. They moved at ktime,
 // or, if late, at a time that is not known. It returns false if they cannot all

@@ -228,8 +228,7 @@ func (t *Table) Poll() {
 }
 
 // Sweep forgets unix connections that have been idle for long, and ends their
-// close-delimited responses: the tracepoint backends do not see a unix socket
-// close. A request without a response is dropped: it may be answered yet.
+// close-delimited responses: no backend sees a unix socket close. A request without a response is dropped: it may be answered yet.
 func (t *Table) Sweep(now uint64) {
 	for c := t.tail; c != nil; {
 		prev := c.prev
@@ -309,3 +308,6 @@ func (t *Table) unlink(c *conn) {
 	}
 	c.prev, c.next = nil, nil
 }
+
+// Quiet returns the number of directions that Poll looks after.
+func (t *Table) Quiet() int { return len(t.quiet) }
