@@ -27,7 +27,9 @@ type FentryConn struct {
 	IdleTurns  uint8
 	EarlyLen   [2]uint8
 	Kind       [2]uint8
-	Pad        [7]uint8
+	Pad        uint8
+	Err        uint16
+	Pad2       [4]uint8
 	_          [4]byte
 	EarlyKtime [2]uint64
 	Early      [2][32]uint8
@@ -152,6 +154,7 @@ const (
 	FentryProgProcessExec      = "process_exec"
 	FentryProgProcessExit      = "process_exit"
 	FentryProgProcessFork      = "process_fork"
+	FentryProgSockDestroy      = "sock_destroy"
 	FentryProgSockState        = "sock_state"
 	FentryProgTcpPage          = "tcp_page"
 	FentryProgTcpRecv4         = "tcp_recv_4"
@@ -213,6 +216,7 @@ type FentryProgramSpecs struct {
 	ProcessExec *ebpf.ProgramSpec `ebpf:"process_exec"`
 	ProcessExit *ebpf.ProgramSpec `ebpf:"process_exit"`
 	ProcessFork *ebpf.ProgramSpec `ebpf:"process_fork"`
+	SockDestroy *ebpf.ProgramSpec `ebpf:"sock_destroy"`
 	SockState   *ebpf.ProgramSpec `ebpf:"sock_state"`
 	TcpPage     *ebpf.ProgramSpec `ebpf:"tcp_page"`
 	TcpRecv4    *ebpf.ProgramSpec `ebpf:"tcp_recv_4"`
@@ -319,6 +323,7 @@ type FentryPrograms struct {
 	ProcessExec *ebpf.Program `ebpf:"process_exec"`
 	ProcessExit *ebpf.Program `ebpf:"process_exit"`
 	ProcessFork *ebpf.Program `ebpf:"process_fork"`
+	SockDestroy *ebpf.Program `ebpf:"sock_destroy"`
 	SockState   *ebpf.Program `ebpf:"sock_state"`
 	TcpPage     *ebpf.Program `ebpf:"tcp_page"`
 	TcpRecv4    *ebpf.Program `ebpf:"tcp_recv_4"`
@@ -335,6 +340,7 @@ func (p *FentryPrograms) Close() error {
 		p.ProcessExec,
 		p.ProcessExit,
 		p.ProcessFork,
+		p.SockDestroy,
 		p.SockState,
 		p.TcpPage,
 		p.TcpRecv4,

@@ -27,7 +27,9 @@ type SockTracepointConn struct {
 	IdleTurns  uint8
 	EarlyLen   [2]uint8
 	Kind       [2]uint8
-	Pad        [7]uint8
+	Pad        uint8
+	Err        uint16
+	Pad2       [4]uint8
 	_          [4]byte
 	EarlyKtime [2]uint64
 	Early      [2][32]uint8
@@ -160,6 +162,7 @@ const (
 	SockTracepointProgProcessExec      = "process_exec"
 	SockTracepointProgProcessExit      = "process_exit"
 	SockTracepointProgProcessFork      = "process_fork"
+	SockTracepointProgSockDestroy      = "sock_destroy"
 	SockTracepointProgSockRecv         = "sock_recv"
 	SockTracepointProgSockSend         = "sock_send"
 	SockTracepointProgSockState        = "sock_state"
@@ -215,6 +218,7 @@ type SockTracepointProgramSpecs struct {
 	ProcessExec *ebpf.ProgramSpec `ebpf:"process_exec"`
 	ProcessExit *ebpf.ProgramSpec `ebpf:"process_exit"`
 	ProcessFork *ebpf.ProgramSpec `ebpf:"process_fork"`
+	SockDestroy *ebpf.ProgramSpec `ebpf:"sock_destroy"`
 	SockRecv    *ebpf.ProgramSpec `ebpf:"sock_recv"`
 	SockSend    *ebpf.ProgramSpec `ebpf:"sock_send"`
 	SockState   *ebpf.ProgramSpec `ebpf:"sock_state"`
@@ -318,6 +322,7 @@ type SockTracepointPrograms struct {
 	ProcessExec *ebpf.Program `ebpf:"process_exec"`
 	ProcessExit *ebpf.Program `ebpf:"process_exit"`
 	ProcessFork *ebpf.Program `ebpf:"process_fork"`
+	SockDestroy *ebpf.Program `ebpf:"sock_destroy"`
 	SockRecv    *ebpf.Program `ebpf:"sock_recv"`
 	SockSend    *ebpf.Program `ebpf:"sock_send"`
 	SockState   *ebpf.Program `ebpf:"sock_state"`
@@ -328,6 +333,7 @@ func (p *SockTracepointPrograms) Close() error {
 		p.ProcessExec,
 		p.ProcessExit,
 		p.ProcessFork,
+		p.SockDestroy,
 		p.SockRecv,
 		p.SockSend,
 		p.SockState,

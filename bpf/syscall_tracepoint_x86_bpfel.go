@@ -27,7 +27,9 @@ type SyscallTracepointConn struct {
 	IdleTurns  uint8
 	EarlyLen   [2]uint8
 	Kind       [2]uint8
-	Pad        [7]uint8
+	Pad        uint8
+	Err        uint16
+	Pad2       [4]uint8
 	_          [4]byte
 	EarlyKtime [2]uint64
 	Early      [2][32]uint8
@@ -152,6 +154,7 @@ const (
 	SyscallTracepointProgProcessExec      = "process_exec"
 	SyscallTracepointProgProcessExit      = "process_exit"
 	SyscallTracepointProgProcessFork      = "process_fork"
+	SyscallTracepointProgSockDestroy      = "sock_destroy"
 	SyscallTracepointProgSockState        = "sock_state"
 	SyscallTracepointProgSyscallExit      = "syscall_exit"
 	SyscallTracepointVarAbiTypes          = "abi_types"
@@ -206,6 +209,7 @@ type SyscallTracepointProgramSpecs struct {
 	ProcessExec *ebpf.ProgramSpec `ebpf:"process_exec"`
 	ProcessExit *ebpf.ProgramSpec `ebpf:"process_exit"`
 	ProcessFork *ebpf.ProgramSpec `ebpf:"process_fork"`
+	SockDestroy *ebpf.ProgramSpec `ebpf:"sock_destroy"`
 	SockState   *ebpf.ProgramSpec `ebpf:"sock_state"`
 	SyscallExit *ebpf.ProgramSpec `ebpf:"syscall_exit"`
 }
@@ -305,6 +309,7 @@ type SyscallTracepointPrograms struct {
 	ProcessExec *ebpf.Program `ebpf:"process_exec"`
 	ProcessExit *ebpf.Program `ebpf:"process_exit"`
 	ProcessFork *ebpf.Program `ebpf:"process_fork"`
+	SockDestroy *ebpf.Program `ebpf:"sock_destroy"`
 	SockState   *ebpf.Program `ebpf:"sock_state"`
 	SyscallExit *ebpf.Program `ebpf:"syscall_exit"`
 }
@@ -314,6 +319,7 @@ func (p *SyscallTracepointPrograms) Close() error {
 		p.ProcessExec,
 		p.ProcessExit,
 		p.ProcessFork,
+		p.SockDestroy,
 		p.SockState,
 		p.SyscallExit,
 	)

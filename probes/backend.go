@@ -54,6 +54,7 @@ func lifecycle() []program {
 		{name: "process_exec", feature: "new programs"},
 		{name: "process_exit", feature: "process ends"},
 		{name: "sock_state", feature: "connection ends, listening sockets"},
+		{name: "sock_destroy", feature: "ends of connections that were reset or half closed"},
 	}
 }
 

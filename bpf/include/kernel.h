@@ -93,8 +93,13 @@ struct socket {
 	struct sock *sk;
 };
 
+struct sk_buff_head {
+	u32 qlen;
+};
+
 struct sock {
 	struct sock_common __sk_common;
+	struct sk_buff_head sk_receive_queue;
 	u8 sk_shutdown;
 	u16 sk_type;
 	int sk_err;

@@ -123,6 +123,14 @@ static __always_inline void on_listen(const struct sock *sk)
 		}                                                                                  \
 	})
 
+/* This end is over: the task closed it, or the connection is gone and nothing is left to read. */
+static __always_inline void on_closed(struct conn *c, u32 err)
+{
+	if (c->flags & CONN_ANNOUNCED)
+		emit_eof(c, EV_CLOSE, DIR_SEND, err);
+	c->flags &= ~(CONN_ANNOUNCED | CONN_HTTP);
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(sock_state, const struct sock *sk, const int oldstate, const int newstate)
 {
@@ -143,15 +151,27 @@ int BPF_PROG(sock_state, const struct sock *sk, const int oldstate, const int ne
 
 	if (!c)
 		return 0;
-	/* close() shuts both ways (tcp_close), shutdown(SHUT_WR) only one */
-	const bool closed = newstate == TCP_CLOSE || sk->sk_shutdown == SHUTDOWN_MASK;
+	if (newstate == TCP_CLOSE)
+		c->err = sk->sk_err;
+	/* close() shuts both ways and empties the queue (tcp_close), shutdown(SHUT_WR) does neither. What
+	 * arrived before a reset or the last FIN can still be read. */
+	if ((newstate == TCP_CLOSE || sk->sk_shutdown == SHUTDOWN_MASK) && !sk->sk_receive_queue.qlen)
+		on_closed(c, c->err);
+	else if (sent_all && (c->flags & CONN_ANNOUNCED))
+		emit_eof(c, EV_EOF, DIR_SEND, c->err);
+	return 0;
+}
 
-	if (c->flags & CONN_ANNOUNCED) {
-		emit_eof(c, closed ? EV_CLOSE : EV_EOF, DIR_SEND, sk->sk_err);
-		if (closed)
-			c->flags &= ~(CONN_ANNOUNCED | CONN_HTTP);
-	}
-	if (newstate == TCP_CLOSE && !use_sk_storage) {
+/* After this nothing can be read, and the address may be another socket's. */
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(sock_destroy, const struct sock *sk)
+{
+	struct conn *c = conn_find(sk);
+
+	if (!c)
+		return 0;
+	on_closed(c, c->err);
+	if (!use_sk_storage) {
 		const u64 key = (u64)sk;
 
 		bpf_map_delete_elem(&conn_by_addr, &key);

@@ -36,7 +36,9 @@ struct conn {
 	u8 idle_turns; /* turns that began without a head */
 	u8 early_len[2];
 	u8 kind[2];    /* enum head_kind of the heads seen so far */
-	u8 pad[7];
+	u8 pad;
+	u16 err;       /* sk_err when it was reset */
+	u8 pad2[4];
 	u64 early_ktime[2];	   /* when the first of these bytes moved */
 	u8 early[2][HEAD_PEEK];	   /* bytes too few to tell whether they start a head: as if they had not moved yet */
 };
@@ -80,8 +82,8 @@ struct {
 	__type(value, struct conn);
 } conn_of_sock SEC(".maps");
 
-/* socket address -> conn, removed when a TCP socket closes; nothing tells of a unix socket's end,
- * its entry is told by its inode. Used iff !use_sk_storage. */
+/* socket address -> conn, removed when a TCP socket is destroyed; nothing tells of a unix socket's
+ * end, its entry is told by its inode. Used iff !use_sk_storage. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);

@@ -198,6 +198,7 @@ func (th *theme) finishAfterAttack(t *testing.T, silent *server) {
 		return
 	}
 	th.await(t)
+	metrics := nonzero(th.agent.scrape(t))
 	th.agent.shutdown(t)
 	problems := th.compare(th.agent.sink.Spans())
 	delete(problems, unexpected)
@@ -207,6 +208,9 @@ func (th *theme) finishAfterAttack(t *testing.T, silent *server) {
 				t.Error(p)
 			}
 		})
+	}
+	if len(problems) > 0 {
+		t.Logf("the agent's metrics before it was stopped:\n%s", metrics)
 	}
 	for _, s := range th.agent.sink.Spans() {
 		if s.Resource["process.pid"] == int64(silent.pid()) && (s.Has("http.response.status_code") || s.Str("error.type") == "") {
