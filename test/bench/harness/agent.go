@@ -11,6 +11,7 @@ import (
 
 	"github.com/tracer-agent/tracer-agent/test/bench/load"
 	"github.com/tracer-agent/tracer-agent/test/bench/sink"
+	"github.com/tracer-agent/tracer-agent/test/rig"
 )
 
 // startTimeout is how long an agent may take to send its first span.
@@ -18,7 +19,7 @@ const startTimeout = 90 * time.Second
 
 // agent is a started agent. A nil *agent stands for none.
 type agent struct {
-	*process
+	*rig.Process
 	metrics   int // port
 	drops     *regexp.Regexp
 	ready     time.Duration // from the start to the line; 0 if it prints none
@@ -45,7 +46,7 @@ func startAgent(s Settings, traced *server, spans *sink.Sink) (*agent, error) {
 	env := []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + spans.URL(), "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"}
 	spans.Reset()
 	begin := time.Now()
-	p, err := startProcess(s.Dir, "agent", s.agentCommand(traced.port, metrics), env, func(line string) {
+	p, err := rig.Start(s.Dir, "agent", s.agentCommand(traced.port, metrics), env, func(line string) {
 		if s.Ready != "" && strings.HasPrefix(line, s.Ready) {
 			once.Do(func() { readyLine <- time.Now() })
 		}
@@ -53,9 +54,9 @@ func startAgent(s Settings, traced *server, spans *sink.Sink) (*agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &agent{process: p, metrics: metrics, drops: drops}
+	a := &agent{Process: p, metrics: metrics, drops: drops}
 	if err := a.awaitFirstSpan(s, begin, traced, spans); err != nil {
-		p.stop()
+		p.Stop()
 		return nil, err
 	}
 	select {
@@ -68,7 +69,7 @@ func startAgent(s Settings, traced *server, spans *sink.Sink) (*agent, error) {
 
 func (a *agent) awaitFirstSpan(s Settings, begin time.Time, traced *server, spans *sink.Sink) error {
 	for time.Since(begin) < startTimeout {
-		if !a.running() {
+		if !a.Running() {
 			return fmt.Errorf("the agent ended at once; see agent.log in %s", s.Dir)
 		}
 		if !s.Spans && time.Since(begin) > time.Second {
@@ -76,7 +77,7 @@ func (a *agent) awaitFirstSpan(s Settings, begin time.Time, traced *server, span
 		}
 		load.Run(load.Plan{Addr: traced.addr(), Path: "/", Requests: 1, Connections: 1})
 		if first := spans.Counts().First; !first.IsZero() {
-			a.firstSpan, a.startCPU = first.Sub(begin), a.cpu()
+			a.firstSpan, a.startCPU = first.Sub(begin), a.CPU()
 			return nil
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -87,7 +88,7 @@ func (a *agent) awaitFirstSpan(s Settings, begin time.Time, traced *server, span
 // settle waits until the spans of the first requests have all arrived.
 func (a *agent) settle(s Settings, spans *sink.Sink) error {
 	awaitSpans(spans, -1, min(s.Quiet, time.Second))
-	if !a.running() {
+	if !a.Running() {
 		return fmt.Errorf("the agent ended; see agent.log in %s", s.Dir)
 	}
 	spans.Reset()
@@ -110,7 +111,19 @@ func awaitSpans(spans *sink.Sink, want int, quiet time.Duration) {
 // processor.
 func (a *agent) idle() float64 {
 	const span = 2 * time.Second
-	before := a.cpu()
+	before := a.CPU()
 	time.Sleep(span)
-	return 100 * float64(a.cpu()-before) / float64(span)
+	return 100 * float64(a.CPU()-before) / float64(span)
+}
+
+// counters reads the agent's own metrics; nil without an agent, or if it has none.
+func (a *agent) counters() rig.Metrics {
+	if a == nil {
+		return nil
+	}
+	m, err := rig.Scrape(a.metrics)
+	if err != nil {
+		return nil
+	}
+	return m
 }

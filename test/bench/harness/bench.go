@@ -71,10 +71,10 @@ func (b *bench) open() (err error) {
 
 func (b *bench) close() {
 	if b.traced != nil && b.traced != b.server {
-		b.traced.stop()
+		b.traced.Stop()
 	}
 	if b.server != nil {
-		b.server.stop()
+		b.server.Stop()
 	}
 	if b.spans != nil {
 		b.spans.Close()
@@ -119,7 +119,7 @@ func (b *bench) withAgent(r *Result, last bool) (Trial, error) {
 	if last {
 		err = b.extras(a, before, r)
 	}
-	t.StopS = a.stop().Seconds()
+	t.StopS = a.Stop().Seconds()
 	return t, err
 }
 
@@ -137,7 +137,7 @@ func (b *bench) extras(a *agent, before census, r *Result) error {
 		r.Saturation = b.saturation(a)
 	}
 	r.IdlePercent = a.idle()
-	resident, peak := a.memory()
+	resident, peak := a.Memory()
 	r.AgentRSS, r.AgentPeak = resident, peak
 	return nil
 }
@@ -147,9 +147,9 @@ func (b *bench) trial(a *agent) Trial {
 	b.run(b.Warm, a)
 	b.spans.Reset()
 	before := a.counters()
-	server0, agent0 := b.server.cpu(), a.cpuOr(0)
+	server0, agent0 := b.server.CPU(), a.cpuOr(0)
 	result := load.Run(b.plan(b.Requests))
-	server1 := b.server.cpu()
+	server1 := b.server.CPU()
 	b.drain(result.OK, a)
 
 	n := float64(max(result.OK, 1))
@@ -164,7 +164,7 @@ func (b *bench) trial(a *agent) Trial {
 		t.addSpans(b.spans.Counts())
 		t.count(a, before)
 		t.ReadyS, t.FirstSpanS, t.StartCPUS = a.ready.Seconds(), a.firstSpan.Seconds(), a.startCPU.Seconds()
-		t.RSS, t.Peak = a.memory()
+		t.RSS, t.Peak = a.Memory()
 	}
 	return t
 }
@@ -195,7 +195,7 @@ func (a *agent) cpuOr(none time.Duration) time.Duration {
 	if a == nil {
 		return none
 	}
-	return a.cpu()
+	return a.CPU()
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/tracer-agent/tracer-agent/test/bench/load"
+	"github.com/tracer-agent/tracer-agent/test/rig"
 )
 
 // statsFile makes the kernel count runs and run time of BPF programs.
@@ -120,7 +121,7 @@ func (b *bench) programs(a *agent, before census) (*Kernel, error) {
 		return nil, err
 	}
 	b.drain(result.OK, a)
-	return newKernel(before, first, second, held(group(a.pid())), float64(max(result.OK, 1))), nil
+	return newKernel(before, first, second, rig.HeldObjects(a.Group()).Programs, float64(max(result.OK, 1))), nil
 }
 
 func enableStats() (restore func(), err error) {

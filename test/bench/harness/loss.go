@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tracer-agent/tracer-agent/test/bench/load"
+	"github.com/tracer-agent/tracer-agent/test/rig"
 )
 
 // Delay is the time from a response's end, as the client saw it, to the arrival
@@ -62,8 +63,8 @@ type Loss struct {
 	Requests  int
 	PerSecond float64
 	Spans     int
-	Dropped   float64  // as the agent counts; -1 if it does not tell
-	Counters  counters // the agent's own, as far as they changed
+	Dropped   float64     // as the agent counts; -1 if it does not tell
+	Counters  rig.Metrics // the agent's own, as far as they changed
 }
 
 // Load of the saturation runs.
@@ -87,8 +88,8 @@ func (b *bench) loss(a *agent, rate float64) Loss {
 	awaitSpans(b.spans, result.OK, b.Quiet)
 	l := Loss{Requests: result.OK, PerSecond: result.PerSecond(), Spans: b.spans.Counts().Server, Dropped: -1}
 	if now := a.counters(); now != nil {
-		l.Counters = now.since(before)
-		l.Dropped = l.Counters.sum(a.drops)
+		l.Counters = now.Since(before)
+		l.Dropped = l.Counters.Sum(a.drops)
 	}
 	return l
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/tracer-agent/tracer-agent/test/bench/sink"
+	"github.com/tracer-agent/tracer-agent/test/rig"
 )
 
 // Trial is one run of the load. Times per request are CPU time in microseconds.
@@ -17,15 +18,15 @@ type Trial struct {
 	P50US, P99US float64 // answer times as the client saw them
 
 	// With the agent only.
-	Server, Other, Repeat int      `json:",omitempty"` // spans by kind; ids seen twice
-	Dropped               float64  `json:",omitempty"` // as the agent counts; -1: it does not tell
-	Counters              counters `json:",omitempty"` // the agent's own, as far as they changed
-	BytesPerSpan          float64  `json:",omitempty"` // on the wire
-	RSS, Peak             int64    `json:",omitempty"`
-	ReadyS                float64  `json:",omitempty"` // start to the ready line
-	FirstSpanS            float64  `json:",omitempty"` // start to the first span at the sink
-	StartCPUS             float64  `json:",omitempty"` // agent's CPU until then
-	StopS                 float64  `json:",omitempty"` // SIGTERM to exit
+	Server, Other, Repeat int         `json:",omitempty"` // spans by kind; ids seen twice
+	Dropped               float64     `json:",omitempty"` // as the agent counts; -1: it does not tell
+	Counters              rig.Metrics `json:",omitempty"` // the agent's own, as far as they changed
+	BytesPerSpan          float64     `json:",omitempty"` // on the wire
+	RSS, Peak             int64       `json:",omitempty"`
+	ReadyS                float64     `json:",omitempty"` // start to the ready line
+	FirstSpanS            float64     `json:",omitempty"` // start to the first span at the sink
+	StartCPUS             float64     `json:",omitempty"` // agent's CPU until then
+	StopS                 float64     `json:",omitempty"` // SIGTERM to exit
 }
 
 func (t *Trial) addSpans(c sink.Counts) {
@@ -36,12 +37,12 @@ func (t *Trial) addSpans(c sink.Counts) {
 }
 
 // count takes over what the agent's counters say since before.
-func (t *Trial) count(a *agent, before counters) {
+func (t *Trial) count(a *agent, before rig.Metrics) {
 	now := a.counters()
-	t.Counters = now.since(before)
+	t.Counters = now.Since(before)
 	t.Dropped = -1
 	if now != nil {
-		t.Dropped = t.Counters.sum(a.drops)
+		t.Dropped = t.Counters.Sum(a.drops)
 	}
 }
 

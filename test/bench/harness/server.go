@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/tracer-agent/tracer-agent/test/rig"
 )
 
 //go:embed pyserver.py
@@ -50,7 +52,7 @@ http {
 
 // server is a started server program.
 type server struct {
-	*process
+	*rig.Process
 	port int
 }
 
@@ -70,13 +72,13 @@ func startServer(s Settings, kind Kind, label string) (*server, error) {
 	if s.ServerCPU >= 0 {
 		command = fmt.Sprintf("taskset -c %d %s", s.ServerCPU, command)
 	}
-	p, err := startProcess(s.Dir, label, command, nil, nil)
+	p, err := rig.Start(s.Dir, label, command, nil, nil)
 	if err != nil {
 		return nil, err
 	}
-	started := &server{process: p, port: port}
+	started := &server{Process: p, port: port}
 	if err := awaitListen(started); err != nil {
-		p.stop()
+		p.Stop()
 		return nil, err
 	}
 	return started, nil
@@ -109,14 +111,14 @@ func serverCommand(s Settings, kind Kind, label string, port int) (string, error
 
 func awaitListen(s *server) error {
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if !s.running() {
-			return fmt.Errorf("%s ended at once; see %s.log", s.label, s.label)
+		if !s.Running() {
+			return fmt.Errorf("%s ended at once; see %s.log", s.Label, s.Label)
 		}
 		if c, err := net.Dial("tcp", s.addr()); err == nil {
 			return c.Close()
 		}
 	}
-	return fmt.Errorf("%s does not listen on %s", s.label, s.addr())
+	return fmt.Errorf("%s does not listen on %s", s.Label, s.addr())
 }
 
 // freePort returns a TCP port of 127.0.0.1 that nobody listens on.
