@@ -145,10 +145,13 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer stop()
 	failed := make(chan error, 4)
 	spawn := func(f func() error) { go func() { failed <- f(); stop() }() }
-	spawn(func() error { return a.readControl() })
+	prepared := make(chan struct{})
+	spawn(func() error { return a.readControl(prepared) })
 	spawn(func() error { return a.readData(ctx) })
 	spawn(func() error { return a.keepTime(ctx) })
 	spawn(func() error { a.discovery.Run(ctx); return nil })
+	<-prepared
+	a.dropCapabilities()
 	<-ctx.Done()
 	// What is in the rings is still handled: requests that were answered get their spans.
 	errs := []error{a.probes.Detach(), a.control.Stop(), a.data.Stop()}

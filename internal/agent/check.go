@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tracer-agent/tracer-agent/internal/caps"
 	"github.com/tracer-agent/tracer-agent/internal/cli"
 	"github.com/tracer-agent/tracer-agent/internal/config"
 	"github.com/tracer-agent/tracer-agent/probes"
@@ -58,22 +59,15 @@ func capabilities() []cli.Capability {
 		{unix.CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", "reading /proc of other users' processes", false},
 		{unix.CAP_SYS_RESOURCE, "CAP_SYS_RESOURCE", "locking memory for maps before Linux 5.11", false},
 	}
-	held := effective()
-	admin := held&(1<<unix.CAP_SYS_ADMIN) != 0
+	held, err := caps.Effective()
+	if err != nil {
+		held = 0 // shown as not held
+	}
+	admin := held.Has(caps.Of(unix.CAP_SYS_ADMIN))
 	var out []cli.Capability
 	for _, c := range list {
-		has := held&(1<<c.bit) != 0 || admin && c.required
+		has := held.Has(caps.Of(c.bit)) || admin && c.required
 		out = append(out, cli.Capability{Name: c.name, Held: has, NeededFor: c.use, Required: c.required})
 	}
 	return out
-}
-
-// effective returns the effective capabilities as a bit set (capget(2)); 0 if they cannot be read.
-func effective() uint64 {
-	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&hdr, &data[0]); err != nil {
-		return 0
-	}
-	return uint64(data[1].Effective)<<32 | uint64(data[0].Effective)
 }

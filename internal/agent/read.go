@@ -32,12 +32,14 @@ const (
 const controlNice = -15
 
 // readControl handles process events as they come: a verdict that is late by a
-// batch interval would cost a new process its first request.
-func (a *Agent) readControl() error {
+// batch interval would cost a new process its first request. It closes prepared
+// when it has done what needs a capability.
+func (a *Agent) readControl(prepared chan<- struct{}) error {
 	runtime.LockOSThread() // not unlocked: the thread ends with the goroutine, niceness and all
 	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, controlNice); err != nil {
 		a.log.Debug("niceness not set", "error", err)
 	}
+	close(prepared)
 	for {
 		b, err := a.control.Next(time.Time{})
 		if errors.Is(err, probes.ErrStopped) {
