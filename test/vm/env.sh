@@ -30,6 +30,14 @@ need() {
 		die "cannot install$need_missing"
 }
 
+# arch_of KERNEL: amd64, unless its name says arm64. VM_ARCH tells it of a path.
+arch_of() {
+	case $1 in
+	*-arm64) echo arm64 ;;
+	*) echo "${VM_ARCH:-amd64}" ;;
+	esac
+}
+
 # debian_mirror: the Debian mirror this machine's apt is set up with.
 debian_mirror() {
 	debian_uri=$(apt-get indextargets --format '$(REPO_URI)' 'Label: Debian' 'Created-By: Packages' | head -n 1)
@@ -37,18 +45,18 @@ debian_mirror() {
 	echo "$debian_uri"
 }
 
-# apt_suite SUITE COMMAND...: runs an apt command that knows SUITE only. It has
-# lists and caches of its own, so that the machine's package state is not touched.
+# apt_suite SUITE ARCH COMMAND...: runs an apt command that knows SUITE and ARCH
+# only. It has lists and caches of its own, so that the machine's package state is
+# not touched.
 apt_suite() {
-	apt_state=$VM_CACHE/apt/$1
+	apt_state=$VM_CACHE/apt/$1-$2
 	mkdir -p "$apt_state/lists/partial" "$apt_state/archives/partial"
 	if [ ! -s "$apt_state/sources.list" ]; then
 		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg target=Packages] $(debian_mirror) $1 main" >"$apt_state/sources.list"
 	fi
-	shift
-	apt_cmd=$1
-	shift
-	"$apt_cmd" -q -o Dir::Etc::SourceList="$apt_state/sources.list" -o Dir::Etc::SourceParts=- \
+	apt_arch=$2 apt_cmd=$3
+	shift 3
+	"$apt_cmd" -q -o APT::Architecture="$apt_arch" -o APT::Architectures="$apt_arch" -o Dir::Etc::SourceList="$apt_state/sources.list" -o Dir::Etc::SourceParts=- \
 		-o Dir::State::Lists="$apt_state/lists" -o Dir::Cache="$apt_state" \
 		-o APT::Sandbox::User=root -o Acquire::Languages=none -o APT::Update::Post-Invoke-Success= "$@"
 }

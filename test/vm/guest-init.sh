@@ -6,7 +6,10 @@
 # "out", reports the exit status, and switches the machine off.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME=/root TERM=dumb LANG=C.UTF-8
-report=/dev/ttyS1
+case $(uname -m) in
+aarch64) report=/dev/ttyS0 ;; # on PCI; the first is a PL011
+*) report=/dev/ttyS1 ;;
+esac
 
 mount -t proc proc /proc
 mount -t sysfs sys /sys
@@ -38,6 +41,7 @@ until job=$(disk job) && out=$(disk out); do
 	sleep 0.2
 done
 
+[ -e /dev/stdout ] || { ln -s /proc/self/fd/0 /dev/stdin && ln -s /proc/self/fd/1 /dev/stdout && ln -s /proc/self/fd/2 /dev/stderr; }
 stty -F $report raw -echo
 tar xf "$job" -C /job
 cd /job && sh /job/cmd </dev/null >$report 2>&1
