@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"text/template"
 	"time"
@@ -47,6 +49,9 @@ const (
 
 const canAll11 = canKeep | canPipeline | canSpeak11 | canContinue | canWebDAV
 
+// appsEnv is the environment variable that restricts apps.
+const appsEnv = "TRACER_TEST_APPS"
+
 // app says how to start a server under test.
 type app struct {
 	name    string
@@ -54,8 +59,9 @@ type app struct {
 	start   func(t *testing.T, name string, port int) *server
 }
 
+// apps returns the servers under test: all, or those that appsEnv names.
 func apps() []app {
-	return []app{
+	all := []app{
 		{"go", canAll11 | canEcho | canChunkedBody | canBodyTrailer | canChunk | canStream | canTrailer, startGo},
 		{"nginx", canAll11 | canPut | canChunk, startNginx},
 		{"apache", canAll11 | canEcho | canChunkedBody | canBodyTrailer | canChunk | canStream, startApache},
@@ -65,6 +71,12 @@ func apps() []app {
 		{"gunicorn", canAll11&^canPipeline | canEcho | canChunkedBody | canBodyTrailer | canChunk | canStream, startGunicorn},
 		{"java", canAll11&^canPipeline | canEcho | canChunkedBody | canChunk | canStream, startJava},
 	}
+	names := os.Getenv(appsEnv)
+	if names == "" {
+		return all
+	}
+	wanted := strings.Split(names, ",")
+	return slices.DeleteFunc(all, func(a app) bool { return !slices.Contains(wanted, a.name) })
 }
 
 // run starts cmd as a server that listens on port of 127.0.0.1.

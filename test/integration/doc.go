@@ -10,5 +10,8 @@
 //
 // Environment: TRACER_BACKEND is passed as --backend (default: the agent's
 // choice); TRACER_AGENT names a prebuilt agent instead of building one, or is
-// "off" to run the traffic alone, which validates the harness.
+// "off" to run the traffic alone, which validates the harness. TRACER_TEST_BIN
+// names a folder with the agent and the programs of cmd/, built elsewhere, and
+// TRACER_TEST_APPS the servers that are installed ("nginx,go"; default: all): so
+// the suite runs in the virtual machines of test/vm.
 package integration

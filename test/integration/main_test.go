@@ -15,6 +15,8 @@ import (
 )
 
 // binDir is the environment variable that names the directory of built binaries.
+// Where it is set already, they are there: nothing is built, and a package that
+// is missing fails the tests that use it.
 const binDir = "TRACER_TEST_BIN"
 
 // programs are the packaged programs that the suite runs; packages.txt lists
@@ -39,6 +41,9 @@ func TestMain(m *testing.M) {
 func runSuite(m *testing.M) (int, error) {
 	if os.Geteuid() != 0 {
 		return 0, fmt.Errorf("the integration tests load BPF programs: run them as root")
+	}
+	if os.Getenv(binDir) != "" {
+		return m.Run(), nil
 	}
 	for _, p := range programs {
 		if _, err := os.Stat(p); err != nil {
