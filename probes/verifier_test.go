@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package probes
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/rlimit"
+)
+
+// countsEnv names a file that TestVerifier writes its counts to.
+const countsEnv = "VERIFIER_COUNTS"
+
+// numbers are the values that the load-time constants other than flags are
+// tried with: the ends of what the configuration accepts, and the default.
+func numbers() map[string][]uint32 {
+	return map[string][]uint32{
+		"request_head_bytes":  {256, 8192, 16384},
+		"response_head_bytes": {128, 2048, 16384},
+	}
+}
+
+// TestVerifier loads every backend that this kernel has a place for with every
+// combination of its flags, each with the smallest, usual and largest numbers.
+// A kernel may refuse a backend; that its verifier rejects one is a failure.
+func TestVerifier(t *testing.T) {
+	if err := rlimit.RemoveMemlock(); err != nil {
+		t.Log(err)
+	}
+	types := btf.NewCache()
+	kernel, err := types.Kernel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var counts []string
+	for _, b := range Backends() {
+		t.Run(string(b), func(t *testing.T) {
+			insns := map[string]int{}
+			for _, knobs := range combinations(t, b) {
+				countInsns(t, b, knobs, types, kernel, insns)
+			}
+			for _, name := range slices.Sorted(maps.Keys(insns)) {
+				counts = append(counts, fmt.Sprintf("insns %s %s %d", b, name, insns[name]))
+				t.Log(counts[len(counts)-1])
+			}
+		})
+	}
+	if len(counts) == 0 {
+		t.Fatal("no program was verified")
+	}
+	if path := os.Getenv(countsEnv); path != "" {
+		if err := os.WriteFile(path, []byte(strings.Join(counts, "\n")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// combinations returns the settings of a backend's load-time constants that it
+// is tried with.
+func combinations(t *testing.T, b Backend) []map[string]any {
+	t.Helper()
+	spec, err := b.spec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := make([]map[string]any, 3)
+	for i := range all {
+		all[i] = map[string]any{}
+		for name, values := range numbers() {
+			all[i][name] = values[i]
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(spec.Variables)) {
+		v := spec.Variables[name]
+		i, ok := btf.UnderlyingType(v.Type.Type).(*btf.Int)
+		switch {
+		case !ok || !v.Constant() || numbers()[name] != nil:
+		case i.Encoding == btf.Bool:
+			all = both(all, name)
+		default:
+			t.Fatalf("constant %s: say in numbers what it is tried with", name)
+		}
+	}
+	if !b.trustsSockets() || !haveStorage(t) {
+		all = slices.DeleteFunc(all, func(k map[string]any) bool { return k["use_sk_storage"] == true })
+	}
+	return all
+}
+
+// both returns every setting with the flag off and on.
+func both(settings []map[string]any, flag string) []map[string]any {
+	var all []map[string]any
+	for _, s := range settings {
+		off, on := maps.Clone(s), maps.Clone(s)
+		off[flag], on[flag] = false, true
+		all = append(all, off, on)
+	}
+	return all
+}
+
+// countInsns loads b and raises insns, by program, to what the verifier walked.
+func countInsns(t *testing.T, b Backend, knobs map[string]any, types *btf.Cache, kernel *btf.Spec, insns map[string]int) {
+	t.Helper()
+	spec, err := b.spec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.prune(spec, kernel); err != nil {
+		t.Fatal(err)
+	}
+	for name, v := range knobs {
+		if err := spec.Variables[name].Set(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{
+		Programs: ebpf.ProgramOptions{KernelTypes: kernel, LogLevel: ebpf.LogLevelStats}, Cache: types})
+	var rejected *ebpf.VerifierError
+	switch {
+	case err == nil:
+	case len(insns) > 0 || errors.As(err, &rejected) && len(rejected.Log) > 1:
+		t.Fatalf("with %v: %+v", knobs, err)
+	default:
+		t.Skipf("this kernel does not take the backend: %v", err)
+	}
+	defer coll.Close()
+	for name, prog := range coll.Programs {
+		n := walked(prog.VerifierLog)
+		if n == 0 {
+			t.Errorf("%s: the verifier told no count: %q", name, prog.VerifierLog)
+		}
+		insns[name] = max(insns[name], n)
+	}
+}
+
+// walked reads the number of instructions from the verifier's statistics.
+func walked(log string) int {
+	for line := range strings.Lines(log) {
+		var n int
+		if _, err := fmt.Sscanf(line, "processed %d insns", &n); err == nil {
+			return n
+		}
+	}
+	return 0
+}
+
+// haveStorage says whether tracing programs may use socket-local storage (5.11,
+// commit 8e4597c627fb). The agent finds out by trying.
+func haveStorage(t *testing.T) bool {
+	t.Helper()
+	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(string(release), "%d.%d", &major, &minor); err != nil {
+		t.Fatalf("kernel release %q: %v", release, err)
+	}
+	return major > 5 || major == 5 && minor >= 11
+}
