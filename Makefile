@@ -13,7 +13,7 @@ BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test verify build deps generate drift check conventions unit integration fuzz bench bench-vm test-vm clean
+.PHONY: help demo test verify build deps generate drift check conventions unit integration harm fuzz bench bench-vm test-vm clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ unit: ## unit tests, with the race detector
 
 integration: build ## (root) real servers and clients, on every backend that this kernel loads
 	GO="$(GO)" scripts/integration.sh
+
+harm: build ## (root) agents come, go and are killed beside busy applications, whose every byte is compared
+	TRACER_AGENT=$(CURDIR)/bin/tracer-agent HARM_TIME=$(or $(HARM_TIME),60s) $(GO) test -tags integration -count=1 -timeout 30m -v ./test/harm
 
 fuzz: ## every fuzzer for FUZZTIME (default 10s)
 	GO="$(GO)" scripts/fuzz.sh $(FUZZTIME)

@@ -1,0 +1,17 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# vm.sh KERNEL [BACKEND]: the harm test on a stock kernel in a virtual machine,
+# with every backend that the kernel loads, or one. HARM_TIME is how long each
+# is tested (default 60s, in an emulated machine).
+set -eu
+here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
+[ $# -ge 1 ] || { echo "usage: vm.sh KERNEL [BACKEND]" >&2; exit 2; }
+kernel=$1 backend=${2:-}
+cd "$here/../.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+CGO_ENABLED=0 go test -c -tags integration -o "$work/harm.test" ./test/harm
+cp -r test/harm/testdata "$work/"
+VM_TIMEOUT=${VM_TIMEOUT:-900} test/vm/guest.sh "$kernel" ".cache/vm/out/harm-$(basename "$kernel")-${backend:-all}" \
+	"HARM_TIME=${HARM_TIME:-60s} HARM_PERIOD=${HARM_PERIOD:-3s} TRACER_AGENT=./tracer-agent exec ./harm.test -test.v -test.run 'TestHarm/$backend'" \
+	"$work/harm.test" "$work/testdata"
