@@ -114,7 +114,7 @@ func (t *otlpTarget) useGRPC(endpoint string) error {
 		return nil // a target for grpc-go to judge, such as host:port or dns:///host:port
 	}
 	if u.Host == "" {
-		return fmt.Errorf("otlp endpoint %q has no host", endpoint)
+		return fmt.Errorf("otlp endpoint %q has no host", redacted(endpoint))
 	}
 	t.target, t.secure = u.Host, u.Scheme == "https"
 	return nil
@@ -132,10 +132,14 @@ func (t *otlpTarget) useHTTP(endpoint string, source endpointSource) error {
 	}
 	u, err := url.Parse(endpoint)
 	if err != nil {
+		var bad *url.Error
+		if errors.As(err, &bad) {
+			err = bad.Err // without the URL, which may hold a password
+		}
 		return fmt.Errorf("parse otlp endpoint: %w", err)
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return fmt.Errorf("otlp endpoint %q is not an http or https URL", t.Endpoint)
+		return fmt.Errorf("otlp endpoint %q is not an http or https URL", redacted(t.Endpoint))
 	}
 	t.secure = u.Scheme == "https"
 	noPath := u.Path == "" || u.Path == "/"
@@ -211,9 +215,15 @@ func firstOf(values ...string) string {
 	return ""
 }
 
-// redacted returns endpoint without a password.
+// redacted returns endpoint without a password and without a query, which is
+// where some receivers take their keys.
 func redacted(endpoint string) string {
-	if u, err := url.Parse(endpoint); err == nil && u.User != nil {
+	endpoint, _, _ = strings.Cut(endpoint, "?")
+	u, err := url.Parse(endpoint)
+	switch {
+	case err != nil && strings.Contains(endpoint, "@"):
+		return "(unreadable)"
+	case err == nil && u.User != nil:
 		return u.Redacted()
 	}
 	return endpoint

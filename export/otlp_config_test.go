@@ -203,3 +203,25 @@ func TestOTLPFieldsBeatTheEnvironment(t *testing.T) {
 		}
 	})
 }
+
+// No message and no name holds a password, a header's value or a query.
+func TestOTLPMessagesHoldNoSecrets(t *testing.T) {
+	for _, vars := range []map[string]string{
+		{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://u:CANARY@host:port"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://u:CANARY@host:4318/v1?key=CANARY"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT": "ftp://u:CANARY@host:4318", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://u:CANARY@", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+		{"OTEL_EXPORTER_OTLP_HEADERS": "x-key:CANARY"},
+		{"OTEL_EXPORTER_OTLP_HEADERS": "=CANARY"},
+		{"OTEL_EXPORTER_OTLP_HEADERS": "x-key=CANARY%zz"},
+	} {
+		target, err := OTLPConfig{}.resolve(otlpEnv{func(name string) string { return vars[name] }})
+		said := redacted(target.Endpoint)
+		if err != nil {
+			said += err.Error()
+		}
+		if strings.Contains(said, "CANARY") {
+			t.Errorf("%v: says %s", vars, said)
+		}
+	}
+}

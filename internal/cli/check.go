@@ -31,12 +31,14 @@ func newCheck(call Invocation, deps Deps) *cobra.Command {
 			if err := output.check(cmd); err != nil {
 				return err
 			}
-			cfg, err := flags.load(call.Env, cmd.Flags())
+			source := flags.source(call.Env, cmd.Flags())
+			cfg, err := source.Load()
 			var problems config.Problems
 			if errors.As(err, &problems) {
 				cfg = config.Default()
 			}
 			r := deps.Check(cmd.Context(), cfg)
+			r.Warnings = source.Warnings(cfg)
 			r.Problems = append(append(config.Problems{}, problems...), r.Problems...)
 			if err := output.print(call.Out, r, r.writeText); err != nil {
 				return err

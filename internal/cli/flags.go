@@ -116,6 +116,11 @@ func word(cmd *cobra.Command, value *string, name, path, usage string) {
 
 // load joins file, environment and the flags that were given.
 func (f *flagSet) load(env []string, given *pflag.FlagSet) (config.Config, error) {
+	return f.source(env, given).Load()
+}
+
+// source is file, environment and the flags that were given.
+func (f *flagSet) source(env []string, given *pflag.FlagSet) config.Source {
 	source := config.Source{File: f.file, Env: env}
 	for _, flag := range f.settings() {
 		if given.Changed(flag.Name) {
@@ -123,7 +128,7 @@ func (f *flagSet) load(env []string, given *pflag.FlagSet) (config.Config, error
 			source.Flags = append(source.Flags, flag)
 		}
 	}
-	return source.Load()
+	return source
 }
 
 // settings says what each flag does, by its bare name.

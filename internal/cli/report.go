@@ -33,6 +33,8 @@ type Report struct {
 	Capabilities []Capability `json:"capabilities,omitempty"`
 	// Problems of the configuration; the command line adds those of loading it.
 	Problems config.Problems `json:"problems"`
+	// Warnings of the configuration: what is unwise about it.
+	Warnings config.Problems `json:"warnings,omitempty"`
 }
 
 // Feature is one thing the kernel may be able to do.
@@ -115,6 +117,9 @@ func (r Report) writeVerdict(w io.Writer) error {
 		for _, p := range r.Problems {
 			fmt.Fprintf(&b, "%s\n", p)
 		}
+	}
+	for _, w := range r.Warnings {
+		fmt.Fprintf(&b, "warning: %s\n", w)
 	}
 	if missing := r.Missing(); len(missing) > 0 {
 		fmt.Fprintf(&b, "\nThis machine cannot trace: missing %s\n", strings.Join(missing, ", "))

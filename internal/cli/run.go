@@ -44,7 +44,8 @@ func newRun(call Invocation, deps Deps) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "run", Short: "Trace the selected processes", Long: runHelp, Example: runExamples, Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := flags.load(call.Env, cmd.Flags())
+			source := flags.source(call.Env, cmd.Flags())
+			cfg, err := source.Load()
 			if err != nil {
 				return err
 			}
@@ -57,6 +58,9 @@ func newRun(call Invocation, deps Deps) *cobra.Command {
 			log, err := newLogger(call.Err, cfg.Log)
 			if err != nil {
 				return err
+			}
+			for _, w := range source.Warnings(cfg) {
+				log.Warn("configuration", "warning", w.String())
 			}
 			err = deps.Run(cmd.Context(), cfg, call.Out, log)
 			if cmd.Context().Err() != nil && errors.Is(err, context.Canceled) {

@@ -98,7 +98,8 @@ func (d *decoder) value(written ast.Node, path string, v reflect.Value) {
 	at := written.GetToken()
 	node := d.resolve(written)
 	if node == nil {
-		d.problem(at, path, "%s refers to nothing", written)
+		// Not repeated: it may be a secret that begins with an asterisk.
+		d.problem(at, path, "an alias of nothing; quote a text that begins with *")
 		return
 	}
 	if _, ok := d.origin[path]; !ok {

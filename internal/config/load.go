@@ -48,7 +48,7 @@ func (s Source) Load() (Config, error) {
 	l := loader{cfg: &cfg, origin: map[string]Place{}}
 	env := environment(s.Env)
 	l.fallbacks(env)
-	l.file(s.File)
+	l.file(s.File, ownIdentity(env))
 	l.own(env)
 	for _, f := range s.Flags {
 		l.origin[f.Set(&cfg)] = Place{Source: f.Name}
@@ -122,11 +122,11 @@ func (l *loader) report(path string, err error) {
 	}
 }
 
-func (l *loader) file(name string) {
+func (l *loader) file(name string, id identity) {
 	if name == "" {
 		return
 	}
-	text, err := readFile(name)
+	text, err := readFile(name, id)
 	if err != nil {
 		l.problems = append(l.problems, Problem{Where: Place{Source: name}, Message: err.Error()})
 		return
@@ -136,12 +136,15 @@ func (l *loader) file(name string) {
 	l.problems = append(l.problems, problems...)
 }
 
-func readFile(name string) ([]byte, error) {
+func readFile(name string, id identity) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %w", errors.Unwrap(err))
 	}
 	defer f.Close()
+	if err := id.trust(f); err != nil {
+		return nil, fmt.Errorf("the configuration is not read: %w", err)
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {

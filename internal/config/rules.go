@@ -119,6 +119,10 @@ func (r *report) endpoint(o OTLP) {
 	if o.Endpoint == "" || strings.HasPrefix(o.Endpoint, "unix:/") {
 		return
 	}
+	if hasCredentials(o.Endpoint) { // first: the other messages repeat the endpoint
+		r.add(path, "credentials belong in export.otlp.headers, not in the URL")
+		return
+	}
 	scheme, _, isURL := strings.Cut(o.Endpoint, "://")
 	if !isURL {
 		if problem := addressProblem(o.Endpoint, false); problem != "" {
@@ -134,11 +138,20 @@ func (r *report) endpoint(o OTLP) {
 		r.add(path, "%q: the scheme of an endpoint is http or https; the protocol is export.otlp.protocol", o.Endpoint)
 	case u.Hostname() == "":
 		r.add(path, "%q names no host", o.Endpoint)
-	case u.User != nil:
-		r.add(path, "credentials belong in export.otlp.headers, not in the URL")
 	case scheme == "https" && o.TLS.Insecure:
 		r.add("export.otlp.tls.insecure", "contradicts the https endpoint")
 	}
+}
+
+// hasCredentials reports whether there is an @ before the path of an endpoint,
+// be it a URL that can be parsed or not.
+func hasCredentials(endpoint string) bool {
+	_, rest, isURL := strings.Cut(endpoint, "://")
+	if !isURL {
+		rest = endpoint
+	}
+	authority, _, _ := strings.Cut(rest, "/")
+	return strings.Contains(authority, "@")
 }
 
 func (r *report) propagation(p Propagation) {
