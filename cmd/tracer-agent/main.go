@@ -11,6 +11,9 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/go-logr/logr"
+	"go.opentelemetry.io/otel"
+
 	"github.com/tracer-agent/tracer-agent/internal/agent"
 	"github.com/tracer-agent/tracer-agent/internal/cli"
 	"github.com/tracer-agent/tracer-agent/internal/config"
@@ -26,6 +29,9 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == demo.Argument { // a child of "tracer-agent demo"
 		os.Exit(serveDemo(os.Args[2:]))
 	}
+	// The OTLP clients read the standard variables too, and log those that are
+	// wrong with their values, secrets among them. The agent reports them itself.
+	otel.SetLogger(logr.Discard())
 	os.Exit(cli.Main(deps()))
 }
 
