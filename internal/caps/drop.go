@@ -61,6 +61,9 @@ func (h held) apply() error {
 		{Effective: uint32(h.effective >> 32), Permitted: uint32(h.permitted >> 32)},
 	}
 	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&data[0])), 0)
+	if errno == unix.ENOTSUP {
+		return fmt.Errorf("set capabilities in a program that is linked with cgo: %w", errno)
+	}
 	if errno != 0 {
 		return fmt.Errorf("set capabilities to %s: %w", h.effective, errno)
 	}

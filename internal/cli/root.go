@@ -25,6 +25,12 @@ const rootExamples = `  tracer-agent demo                       see it work on a
   tracer-agent run --port 8080            trace what listens on port 8080
   tracer-agent why 1234                   why is process 1234 (not) traced?`
 
+// Command returns the whole command line, for what describes it: manual pages and
+// completion. Running its commands calls nothing that works.
+func Command(build Build) *cobra.Command {
+	return newRoot(Invocation{}, Deps{Build: build})
+}
+
 func newRoot(call Invocation, deps Deps) *cobra.Command {
 	root := &cobra.Command{
 		Use:               "tracer-agent",
