@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package links
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Sent says when a request of the plan was under way, as its client saw it.
+type Sent struct{ Start, End time.Time }
+
+// Drive sends the plan to addr from the given number of connections and checks
+// that the calls were made. Requests begin in the plan's order, each as soon as
+// a connection is free. It returns when each was, and the errors of all of them.
+func Drive(ctx context.Context, addr string, plan []Request, connections int) ([]Sent, error) {
+	sent, errs := make([]Sent, len(plan)), make([]error, len(plan))
+	next := make(chan int)
+	var clients sync.WaitGroup
+	for range connections {
+		clients.Go(func() {
+			transport := &http.Transport{MaxConnsPerHost: 1}
+			defer transport.CloseIdleConnections()
+			client := &http.Client{Transport: transport}
+			for i := range next {
+				if plan[i].Fresh {
+					transport.CloseIdleConnections()
+				}
+				sent[i].Start = time.Now()
+				errs[i] = send(ctx, client, addr, &plan[i])
+				sent[i].End = time.Now()
+			}
+		})
+	}
+	for i := range plan {
+		next <- i
+	}
+	close(next)
+	clients.Wait()
+	return sent, errors.Join(errs...)
+}
+
+func send(ctx context.Context, client *http.Client, addr string, r *Request) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+r.Target, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set(TruthHeader, r.ID)
+	for _, field := range r.Header {
+		req.Header.Add(field[0], field[1])
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.ID, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", r.ID, err)
+	case resp.StatusCode != http.StatusOK:
+		return fmt.Errorf("%s: %s: %s %.500s", r.ID, r.Target, resp.Status, body)
+	case r.Echo && strings.TrimSpace(string(body)) != r.echo():
+		return fmt.Errorf("%s: the leaves said %.500q, want %q", r.ID, body, r.echo())
+	}
+	return nil
+}
+
+// echo is what a service answers: the truth ids of its calls.
+func (r *Request) echo() string {
+	ids := make([]string, r.Calls)
+	for n := range ids {
+		ids[n] = r.CallID(n)
+	}
+	return strings.Join(ids, ",")
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build links || integration
+
+package links
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+)
+
+// load is how many requests are in flight, and how many are made in all.
+type load struct{ concurrency, requests int }
+
+// TestLinks measures every runtime at each concurrency. A row below a bar fails.
+func TestLinks(t *testing.T) {
+	var rows []Row
+	for _, r := range runtimes() {
+		if !full && !r.small {
+			continue
+		}
+		t.Run(r.name, func(t *testing.T) {
+			w := newWorld(t, &r, agentOptions{})
+			for _, l := range loads() {
+				t.Run(fmt.Sprintf("c%d", l.concurrency), func(t *testing.T) {
+					plan := Plan(fmt.Sprintf("c%d", l.concurrency), l.requests, 10, !r.mute, r.shape)
+					row := Row{r.name, l.concurrency, *w.measure(t, plan, l.concurrency), r.kind.bars(l.concurrency)}
+					rows = append(rows, row)
+					report(t, &row)
+				})
+			}
+		})
+	}
+	t.Logf("\n%s", Table(rows))
+	if path := os.Getenv("TRACER_LINKS_TABLE"); path != "" {
+		writeTable(t, path, rows)
+	}
+}
+
+// report fails the test for each bar that the row is below.
+func report(t *testing.T, row *Row) {
+	t.Helper()
+	failures := row.Failures()
+	for _, f := range failures {
+		t.Error(f)
+	}
+	if row.Score.Missing+row.Score.Extra > 0 {
+		t.Logf("%d spans are missing, %d too many", row.Score.Missing, row.Score.Extra)
+	}
+	for _, line := range row.Score.Mistakes {
+		t.Log(line)
+	}
+	if len(failures) > 0 {
+		t.Logf("not there, for example:\n%s", strings.Join(row.Score.Absent, "\n"))
+	}
+}
+
+func writeTable(t *testing.T, path string, rows []Row) {
+	t.Helper()
+	old, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := Replace(string(old), Table(rows))
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	if err := os.WriteFile(path, []byte(document), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// await waits until the sink has all spans of a plan, or until none has come
+// for a while, and returns all it has.
+func await(sink *otlptest.Sink, plan []Request) []otlptest.Span {
+	wanted := make(map[string]bool)
+	for i := range plan {
+		wanted[plan[i].ID] = true
+		for n := range plan[i].Calls {
+			wanted[plan[i].CallID(n)] = true
+		}
+	}
+	seen, looked := 0, 0 // spans of the plan among the first that were looked at
+	spans, _ := sink.WaitUntil(func(spans []otlptest.Span) bool {
+		for ; looked < len(spans); looked++ {
+			if wanted[TruthID(&spans[looked])] {
+				seen++
+			}
+		}
+		return seen >= Spans(plan)
+	}, time.Now().Add(spanLimit)) // what is missing is counted by the judge
+	return spans
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build links || integration
+
+package links
+
+import (
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// kind says what can be expected of a runtime.
+type kind int
+
+const (
+	exact kind = iota // thread per request, or goroutines: every call can be linked
+	loop              // event loop, or calls handed to a pool: certain alone, else what the evidence allows
+	trap              // nothing can be known: only the precision counts
+)
+
+// bars are those of the issue that asked for linking.
+func (k kind) bars(concurrency int) Bars {
+	b := Bars{Precision: 0.999, ExchangeRate: 0.999}
+	switch {
+	case k == trap:
+	case concurrency == 1:
+		b.CallRecall = 1
+	case k == exact:
+		b.CallRecall = 0.999
+	}
+	return b
+}
+
+// runtime is a service under test.
+type runtime struct {
+	name  string
+	kind  kind
+	shape Shape
+	mute  bool // its answer does not tell the calls
+	small bool // part of the run with the tag integration
+	start func(*testing.T, *site) *process
+}
+
+// site is where a runtime runs.
+type site struct {
+	addr    string // to listen on
+	leaves  []string
+	block   *ports
+	dir     string // for files, readable by everybody
+	cmdline string // selects what listens on no port, if not empty
+}
+
+const pause = 4 * time.Millisecond
+
+func runtimes() []runtime {
+	all := goRuntimes()
+	all = append(all, threadRuntimes()...)
+	return append(all, loopRuntimes()...)
+}
+
+func threadRuntimes() []runtime {
+	seq := Work(pause, "seq")
+	return []runtime{
+		{name: "python threads", kind: exact, shape: seq, start: python("threads.py"), small: true},
+		{name: "python pool", kind: loop, shape: Work(pause, "par"), start: python("threads.py")},
+		{name: "gunicorn sync", kind: exact, shape: seq, start: gunicorn("--workers", "8", "--worker-class", "sync")},
+		{name: "gunicorn gthread", kind: exact, shape: seq, start: gunicorn("--workers", "2", "--threads", "32", "--worker-class", "gthread")},
+		{name: "java threads", kind: exact, shape: seq, start: java("threads", "connection")},
+		{name: "java threads, HttpClient", kind: loop, shape: Work(pause, "seq", "par"), start: java("threads", "client")},
+		{name: "java virtual threads", kind: exact, shape: seq, start: java("virtual", "connection")},
+		{name: "ruby puma", kind: exact, shape: seq, start: puma},
+		{name: "apache prefork, PHP", kind: exact, shape: seq, start: apachePHP},
+		{name: "apache prefork, proxy", kind: exact, shape: Forward(2*pause, false), start: apacheProxy},
+		{name: "nginx, PHP-FPM", kind: exact, shape: seq, start: nginxFPM},
+	}
+}
+
+func loopRuntimes() []runtime {
+	both := Work(pause, "seq", "par")
+	return []runtime{
+		{name: "uvicorn, httpx", kind: loop, shape: both, start: uvicorn},
+		{name: "aiohttp", kind: loop, shape: both, start: python("aio.py")},
+		{name: "node http", kind: loop, shape: both, start: node("agent"), small: true},
+		{name: "node fetch", kind: loop, shape: both, start: node("fetch")},
+		{name: "nginx proxy", kind: loop, shape: Forward(2*pause, false), start: nginxProxy, small: true},
+		{name: "nginx proxy, distinct targets", kind: loop, shape: Forward(2*pause, true), start: nginxProxy},
+	}
+}
+
+// run starts cmd and waits until it listens.
+func (s *site) run(t *testing.T, name string, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := launch(t, name, cmd)
+	waitListening(t, p, s.addr)
+	return p
+}
+
+// file returns the absolute path of a service's source.
+func file(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("services", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func (s *site) args(first ...string) []string { return append(append(first, s.addr), s.leaves...) }
+
+// world is a runtime next to its leaves, traced.
+type world struct {
+	*site
+	agent   *agent
+	service *process
+}
+
+// newSite starts leaves and chooses where a service shall listen.
+func newSite(t *testing.T) *site {
+	t.Helper()
+	block := newPorts(t)
+	s := &site{block: block, dir: workDir(t), leaves: []string{block.take(t), block.take(t)}, addr: block.take(t)}
+	leaf := launch(t, "leaf", exec.Command(binary("leaf"), s.leaves...))
+	for _, addr := range s.leaves {
+		waitListening(t, leaf, addr)
+	}
+	return s
+}
+
+// newWorld starts everything, the agent last: what it traces runs already.
+func newWorld(t *testing.T, r *runtime, o agentOptions) *world {
+	t.Helper()
+	w := &world{site: newSite(t)}
+	w.service = r.start(t, w.site)
+	o.block, o.cmdline = w.block, w.cmdline
+	w.agent = startAgent(t, newSink(t), o)
+	w.measure(t, Plan("warm", 10, 5, !r.mute, r.shape), 1)
+	return w
+}
+
+// spanLimit is how long after the traffic the last span may arrive.
+const spanLimit = 10 * time.Second
+
+// measure drives a plan, waits for its spans and judges them.
+func (w *world) measure(t *testing.T, plan []Request, connections int) *Score {
+	t.Helper()
+	if _, err := Drive(t.Context(), w.addr, plan, connections); err != nil {
+		t.Fatalf("the traffic failed: %.2000s", err)
+	}
+	return w.judge(plan)
+}
+
+// judge waits for the spans of a plan, which may be fewer than they should be.
+func (w *world) judge(plan []Request) *Score {
+	return Judge(plan, await(w.agent.sink, plan))
+}
