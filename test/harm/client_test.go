@@ -25,7 +25,7 @@ import (
 const pace = 5 * time.Millisecond
 
 // answerLimit bounds one step: the agent may not delay an application for long.
-const answerLimit = 30 * time.Second
+const answerLimit = time.Minute
 
 // clientReady is the line that says that all references were taken.
 const clientReady = "client ready"
@@ -219,6 +219,9 @@ func (c *checker) rounds(t *target, conn net.Conn, kept bool) error {
 		return nil
 	}
 	if err := half.CloseWrite(); err != nil {
+		return err
+	}
+	if err := conn.SetDeadline(time.Now().Add(answerLimit)); err != nil {
 		return err
 	}
 	if rest, err := io.ReadAll(conn); err != nil || len(rest) > 0 {

@@ -57,7 +57,7 @@ func accept(l net.Listener) error {
 // reflect serves one connection. An error is what no client of the test causes.
 func reflect(conn net.Conn) error {
 	var seen bytes.Buffer
-	in := bufio.NewReaderSize(conn, 32<<10)
+	in := bufio.NewReader(io.TeeReader(conn, &seen))
 	first, err := in.Peek(1)
 	switch {
 	case errors.Is(err, io.EOF):
@@ -65,13 +65,14 @@ func reflect(conn net.Conn) error {
 	case err != nil:
 		return fmt.Errorf("first byte: %w", err)
 	case first[0] == noiseMark:
-		_, _ = in.Discard(1) // it was peeked at
-		_, err := io.Copy(conn, in)
+		if _, err := conn.Write(seen.Bytes()[1:]); err != nil {
+			return fmt.Errorf("noise: %w", err)
+		}
+		_, err := io.Copy(conn, conn) // splices where it can
 		return err
 	}
-	src := bufio.NewReader(io.TeeReader(&byteByByte{in}, &seen))
 	for {
-		req, err := http.ReadRequest(src)
+		req, err := http.ReadRequest(in)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -81,19 +82,13 @@ func reflect(conn net.Conn) error {
 		if _, err := io.Copy(io.Discard, req.Body); err != nil {
 			return fmt.Errorf("body of the request: %w", err)
 		}
-		sum := sha256.Sum256(seen.Bytes())
-		seen.Reset()
+		// What was read ahead belongs to the next request.
+		sum := sha256.Sum256(seen.Next(seen.Len() - in.Buffered()))
 		if err := answer(conn, req, fmt.Sprintf("%x\n", sum)); err != nil {
 			return fmt.Errorf("response: %w", err)
 		}
 	}
 }
-
-// byteByByte never reads ahead, so that what was seen is of one request alone.
-type byteByByte struct{ in *bufio.Reader }
-
-// Read returns one byte.
-func (b *byteByByte) Read(p []byte) (int, error) { return b.in.Read(p[:1]) }
 
 // answer writes head and body in two buffers of one call, or chunks.
 func answer(conn net.Conn, req *http.Request, body string) error {
