@@ -19,10 +19,12 @@ var structs = map[string]any{
 	"ev_hdr":    event.Header{},
 	"ev_conn":   event.WireConn{},
 	"ev_data":   event.WireData{},
+	"ev_open":   event.WireOpen{},
 	"ev_eof":    event.WireEOF{},
 	"ev_proc":   event.WireProc{},
 	"ev_listen": event.WireListen{},
 	"progress":  event.WireProgress{},
+	"go_layout": probes.GoLayout{},
 	"verdict":   probes.Verdict{},
 	"port_rule": probes.PortRule{},
 }
@@ -32,6 +34,7 @@ var enums = map[string]map[string]uint64{
 	"ev_kind": {
 		"EV_CONN": uint64(event.KindConn), "EV_DATA": uint64(event.KindData), "EV_EOF": uint64(event.KindEOF),
 		"EV_CLOSE": uint64(event.KindClose), "EV_PROC": uint64(event.KindProc), "EV_LISTEN": uint64(event.KindListen),
+		"EV_OPEN": uint64(event.KindOpen),
 	},
 	"ev_dir": {"DIR_RECV": uint64(event.Recv), "DIR_SEND": uint64(event.Send)},
 	"ev_data_flags": {

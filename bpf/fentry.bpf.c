@@ -46,12 +46,12 @@ static __always_inline bool has_file(const struct sock *sk)
 	return sk->sk_socket && sk->sk_socket->file;
 }
 
-static __always_inline void on_call(struct sock *sk, const struct iov_iter *it, int ret, u32 dir, u32 slot)
+static __always_inline void on_call(const struct verdict *v, struct sock *sk, const struct iov_iter *it, int ret, u32 dir, u32 slot)
 {
 	if (!has_file(sk))
 		return;
 	struct conn *c = conn_get(sk);
-	struct scratch *sc = scratch_get(slot);
+	struct scratch *sc = scratch_get(slot, v);
 
 	if (!c || !sc)
 		return;
@@ -60,32 +60,32 @@ static __always_inline void on_call(struct sock *sk, const struct iov_iter *it, 
 	on_bytes(c, sk, sc, slot, dir, ret);
 }
 
-static __always_inline void on_recv(struct sock *sk, const struct msghdr *msg, int flags, int ret, u32 slot)
+static __always_inline void on_send(struct sock *sk, const struct iov_iter *it, int ret, u32 slot)
 {
-	if (flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB))
-		return;
-	if (ret > 0) { /* TCP discards the bytes of MSG_TRUNC */
-		on_call(sk, flags & MSG_TRUNC ? NULL : &msg->msg_iter, ret, DIR_RECV, slot);
-		return;
-	}
-	if (!(sk->sk_shutdown & RCV_SHUTDOWN))
-		return;
-	struct conn *c = conn_find(sk);
+	const struct verdict *v = verdict_get();
 
-	if (c && (c->flags & CONN_ANNOUNCED))
-		emit_eof(c, EV_EOF, DIR_RECV, 0);
+	if (verdict_selects(v))
+		on_call(v, sk, it, ret, DIR_SEND, slot);
 }
 
-static __always_inline bool task_selected(void)
+static __always_inline void on_recv(struct sock *sk, const struct msghdr *msg, int flags, int ret, u32 slot)
 {
-	return selected(bpf_get_current_pid_tgid() >> 32);
+	const struct verdict *v = verdict_get();
+
+	if (!verdict_selects(v) || (flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB)))
+		return;
+	if (ret > 0) { /* TCP discards the bytes of MSG_TRUNC */
+		on_call(v, sk, flags & MSG_TRUNC ? NULL : &msg->msg_iter, ret, DIR_RECV, slot);
+		return;
+	}
+	on_read_nothing(sk);
 }
 
 SEC("fexit/tcp_sendmsg")
 int BPF_PROG(tcp_send, struct sock *sk, struct msghdr *msg, size_t size, int ret)
 {
-	if (ret > 0 && task_selected())
-		on_call(sk, &msg->msg_iter, ret, DIR_SEND, SLOT_SEND);
+	if (ret > 0)
+		on_send(sk, &msg->msg_iter, ret, SLOT_SEND);
 	return 0;
 }
 
@@ -94,7 +94,7 @@ int BPF_PROG(tcp_send, struct sock *sk, struct msghdr *msg, size_t size, int ret
 SEC("fexit/tcp_recvmsg")
 int BPF_PROG(tcp_recv_4, struct sock *sk, struct msghdr *msg, size_t size, int flags, int ret)
 {
-	if (ret >= 0 && task_selected())
+	if (ret >= 0)
 		on_recv(sk, msg, flags, ret, SLOT_RECV);
 	return 0;
 }
@@ -102,7 +102,7 @@ int BPF_PROG(tcp_recv_4, struct sock *sk, struct msghdr *msg, size_t size, int f
 SEC("fexit/tcp_recvmsg")
 int BPF_PROG(tcp_recv_5, struct sock *sk, struct msghdr *msg, size_t size, int flags, int *addr_len, int ret)
 {
-	if (ret >= 0 && task_selected())
+	if (ret >= 0)
 		on_recv(sk, msg, flags, ret, SLOT_RECV);
 	return 0;
 }
@@ -111,7 +111,7 @@ SEC("fexit/tcp_recvmsg")
 int BPF_PROG(tcp_recv_6, struct sock *sk, struct msghdr *msg, size_t size, int nonblock, int flags,
 	     int *addr_len, int ret)
 {
-	if (ret >= 0 && task_selected())
+	if (ret >= 0)
 		on_recv(sk, msg, flags, ret, SLOT_RECV);
 	return 0;
 }
@@ -119,15 +119,15 @@ int BPF_PROG(tcp_recv_6, struct sock *sk, struct msghdr *msg, size_t size, int n
 SEC("fexit/unix_stream_sendmsg")
 int BPF_PROG(unix_send, struct socket *sock, struct msghdr *msg, size_t size, int ret)
 {
-	if (ret > 0 && task_selected())
-		on_call(sock->sk, &msg->msg_iter, ret, DIR_SEND, SLOT_UNIX_SEND);
+	if (ret > 0)
+		on_send(sock->sk, &msg->msg_iter, ret, SLOT_UNIX_SEND);
 	return 0;
 }
 
 SEC("fexit/unix_stream_recvmsg")
 int BPF_PROG(unix_recv, struct socket *sock, struct msghdr *msg, size_t size, int flags, int ret)
 {
-	if (ret >= 0 && task_selected())
+	if (ret >= 0)
 		on_recv(sock->sk, msg, flags, ret, SLOT_UNIX_RECV);
 	return 0;
 }
@@ -137,8 +137,10 @@ int BPF_PROG(unix_recv, struct socket *sock, struct msghdr *msg, size_t size, in
 SEC("fexit/tcp_splice_read")
 int BPF_PROG(tcp_splice, struct socket *sock, void *ppos, void *pipe, size_t len, unsigned int flags, long ret)
 {
-	if (ret > 0 && task_selected())
-		on_call(sock->sk, NULL, ret, DIR_RECV, SLOT_RECV);
+	const struct verdict *v = verdict_get();
+
+	if (ret > 0 && verdict_selects(v))
+		on_call(v, sock->sk, NULL, ret, DIR_RECV, SLOT_RECV);
 	return 0;
 }
 
@@ -146,8 +148,8 @@ int BPF_PROG(tcp_splice, struct socket *sock, void *ppos, void *pipe, size_t len
 SEC("fexit/tcp_sendpage")
 int BPF_PROG(tcp_page, struct sock *sk, void *page, int offset, size_t size, int flags, int ret)
 {
-	if (ret > 0 && task_selected())
-		on_call(sk, NULL, ret, DIR_SEND, SLOT_SEND);
+	if (ret > 0)
+		on_send(sk, NULL, ret, SLOT_SEND);
 	return 0;
 }
 

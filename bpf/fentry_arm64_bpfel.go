@@ -13,6 +13,14 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type FentryCaller struct {
+	_          structs.HostLayout
+	Goid       uint64
+	ParentGoid uint64
+	Tgid       uint32
+	Pad        uint32
+}
+
 type FentryConn struct {
 	_          structs.HostLayout
 	Id         uint64
@@ -79,7 +87,16 @@ type FentryScratch struct {
 	Sock    uint64
 	Request uint32
 	Pad     uint32
-	Conn    struct {
+	Go      struct {
+		_          structs.HostLayout
+		Tls        int32
+		Goid       uint16
+		ParentGoid uint16
+		Conn       uint16
+		Sysfd      uint16
+		Pad        uint32
+	}
+	Conn struct {
 		_   structs.HostLayout
 		Hdr struct {
 			_       structs.HostLayout
@@ -90,6 +107,9 @@ type FentryScratch struct {
 		}
 		Conn    uint64
 		Cgroup  uint64
+		Self    uint64
+		Peer    uint64
+		Seq     [2]uint32
 		Tgid    uint32
 		Tid     uint32
 		Netns   uint32
@@ -117,6 +137,8 @@ type FentryScratch struct {
 		Tail       uint64
 		OtherPos   uint64
 		OtherKtime uint64
+		Task       uint64
+		ParentTask uint64
 		Total      uint32
 		Captured   uint32
 		Tgid       uint32
@@ -134,12 +156,22 @@ type FentryVerdict struct {
 	Pad     uint32
 	Include uint64
 	Exclude uint64
+	Go      struct {
+		_          structs.HostLayout
+		Tls        int32
+		Goid       uint16
+		ParentGoid uint16
+		Conn       uint16
+		Sysfd      uint16
+		Pad        uint32
+	}
 }
 
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	FentryMapCallerByInode     = "caller_by_inode"
 	FentryMapConnByAddr        = "conn_by_addr"
 	FentryMapConnOfSock        = "conn_of_sock"
 	FentryMapConnSeq           = "conn_seq"
@@ -151,6 +183,7 @@ const (
 	FentryMapSelectedCgroup    = "selected_cgroup"
 	FentryMapStats             = "stats"
 	FentryMapVerdictByTgid     = "verdict_by_tgid"
+	FentryProgGoRoundTrip      = "go_round_trip"
 	FentryProgProcessExec      = "process_exec"
 	FentryProgProcessExit      = "process_exit"
 	FentryProgProcessFork      = "process_fork"
@@ -213,6 +246,7 @@ type FentrySpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FentryProgramSpecs struct {
+	GoRoundTrip *ebpf.ProgramSpec `ebpf:"go_round_trip"`
 	ProcessExec *ebpf.ProgramSpec `ebpf:"process_exec"`
 	ProcessExit *ebpf.ProgramSpec `ebpf:"process_exit"`
 	ProcessFork *ebpf.ProgramSpec `ebpf:"process_fork"`
@@ -232,6 +266,7 @@ type FentryProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FentryMapSpecs struct {
+	CallerByInode  *ebpf.MapSpec `ebpf:"caller_by_inode"`
 	ConnByAddr     *ebpf.MapSpec `ebpf:"conn_by_addr"`
 	ConnOfSock     *ebpf.MapSpec `ebpf:"conn_of_sock"`
 	ConnSeq        *ebpf.MapSpec `ebpf:"conn_seq"`
@@ -276,6 +311,7 @@ func (o *FentryObjects) Close() error {
 //
 // It can be passed to LoadFentryObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FentryMaps struct {
+	CallerByInode  *ebpf.Map `ebpf:"caller_by_inode"`
 	ConnByAddr     *ebpf.Map `ebpf:"conn_by_addr"`
 	ConnOfSock     *ebpf.Map `ebpf:"conn_of_sock"`
 	ConnSeq        *ebpf.Map `ebpf:"conn_seq"`
@@ -291,6 +327,7 @@ type FentryMaps struct {
 
 func (m *FentryMaps) Close() error {
 	return _FentryClose(
+		m.CallerByInode,
 		m.ConnByAddr,
 		m.ConnOfSock,
 		m.ConnSeq,
@@ -320,6 +357,7 @@ type FentryVariables struct {
 //
 // It can be passed to LoadFentryObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FentryPrograms struct {
+	GoRoundTrip *ebpf.Program `ebpf:"go_round_trip"`
 	ProcessExec *ebpf.Program `ebpf:"process_exec"`
 	ProcessExit *ebpf.Program `ebpf:"process_exit"`
 	ProcessFork *ebpf.Program `ebpf:"process_fork"`
@@ -337,6 +375,7 @@ type FentryPrograms struct {
 
 func (p *FentryPrograms) Close() error {
 	return _FentryClose(
+		p.GoRoundTrip,
 		p.ProcessExec,
 		p.ProcessExit,
 		p.ProcessFork,

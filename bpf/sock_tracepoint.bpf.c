@@ -23,36 +23,8 @@ static __always_inline void syscall_src(struct src *s, const struct pt_regs *r, 
 {
 	if (nr_sends(nr) != (dir == DIR_SEND))
 		return; /* io_uring, a kernel thread, a 32-bit caller */
-	switch (nr) {
-	case NR_read:
-	case NR_write:
-	case NR_recvfrom:
-	case NR_sendto:
-		src_buf(s, sys_arg1(r));
-		return;
-	case NR_readv:
-	case NR_writev:
-	case NR_preadv2:
-	case NR_pwritev2:
-		src_iov_user(s, sys_arg1(r), sys_arg2(r));
-		return;
-	case NR_recvmsg:
-	case NR_sendmsg:
-		src_msghdr(s, sys_arg1(r));
-		return;
-	case NR_recvmmsg:
-	case NR_sendmmsg:
+	if (!src_syscall(s, r, nr) && (nr == NR_recvmmsg || nr == NR_sendmmsg))
 		src_mmsg(s, sys_arg1(r), sys_arg2(r), dir, len);
-		return;
-	}
-}
-
-static __always_inline void on_eof(struct sock *sk)
-{
-	struct conn *c = conn_find(sk);
-
-	if (c && (c->flags & CONN_ANNOUNCED) && (sk->sk_shutdown & RCV_SHUTDOWN))
-		emit_eof(c, EV_EOF, DIR_RECV, 0);
 }
 
 static __always_inline long current_nr(void)
@@ -71,17 +43,17 @@ static __always_inline void on_error(void)
 		mmsg_end();
 }
 
-static __always_inline void on_call(struct sock *sk, int ret, int flags, u32 dir, u32 slot)
+static __always_inline void on_call(const struct verdict *v, struct sock *sk, int ret, int flags, u32 dir, u32 slot)
 {
 	if (!sock_is_ours(sk) || (flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB)))
 		return;
 	if (ret == 0) {
 		if (dir == DIR_RECV)
-			on_eof(sk);
+			on_read_nothing(sk);
 		return;
 	}
 	struct conn *c = conn_get(sk);
-	struct scratch *sc = scratch_get(slot);
+	struct scratch *sc = scratch_get(slot, v);
 
 	if (!c || !sc)
 		return;
@@ -96,20 +68,28 @@ static __always_inline void on_call(struct sock *sk, int ret, int flags, u32 dir
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(sock_send, struct sock *sk, int ret, int flags)
 {
-	if (ret < 0)
+	if (ret < 0) {
 		on_error();
-	else if (selected(bpf_get_current_pid_tgid() >> 32))
-		on_call(sk, ret, flags, DIR_SEND, SLOT_SEND);
+		return 0;
+	}
+	const struct verdict *v = verdict_get();
+
+	if (verdict_selects(v))
+		on_call(v, sk, ret, flags, DIR_SEND, SLOT_SEND);
 	return 0;
 }
 
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(sock_recv, struct sock *sk, int ret, int flags)
 {
-	if (ret < 0)
+	if (ret < 0) {
 		on_error();
-	else if (selected(bpf_get_current_pid_tgid() >> 32))
-		on_call(sk, ret, flags, DIR_RECV, SLOT_RECV);
+		return 0;
+	}
+	const struct verdict *v = verdict_get();
+
+	if (verdict_selects(v))
+		on_call(v, sk, ret, flags, DIR_RECV, SLOT_RECV);
 	return 0;
 }
 

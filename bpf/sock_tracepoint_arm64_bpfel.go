@@ -13,6 +13,14 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type SockTracepointCaller struct {
+	_          structs.HostLayout
+	Goid       uint64
+	ParentGoid uint64
+	Tgid       uint32
+	Pad        uint32
+}
+
 type SockTracepointConn struct {
 	_          structs.HostLayout
 	Id         uint64
@@ -86,7 +94,16 @@ type SockTracepointScratch struct {
 	Sock    uint64
 	Request uint32
 	Pad     uint32
-	Conn    struct {
+	Go      struct {
+		_          structs.HostLayout
+		Tls        int32
+		Goid       uint16
+		ParentGoid uint16
+		Conn       uint16
+		Sysfd      uint16
+		Pad        uint32
+	}
+	Conn struct {
 		_   structs.HostLayout
 		Hdr struct {
 			_       structs.HostLayout
@@ -97,6 +114,9 @@ type SockTracepointScratch struct {
 		}
 		Conn    uint64
 		Cgroup  uint64
+		Self    uint64
+		Peer    uint64
+		Seq     [2]uint32
 		Tgid    uint32
 		Tid     uint32
 		Netns   uint32
@@ -124,6 +144,8 @@ type SockTracepointScratch struct {
 		Tail       uint64
 		OtherPos   uint64
 		OtherKtime uint64
+		Task       uint64
+		ParentTask uint64
 		Total      uint32
 		Captured   uint32
 		Tgid       uint32
@@ -141,12 +163,22 @@ type SockTracepointVerdict struct {
 	Pad     uint32
 	Include uint64
 	Exclude uint64
+	Go      struct {
+		_          structs.HostLayout
+		Tls        int32
+		Goid       uint16
+		ParentGoid uint16
+		Conn       uint16
+		Sysfd      uint16
+		Pad        uint32
+	}
 }
 
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	SockTracepointMapCallerByInode     = "caller_by_inode"
 	SockTracepointMapConnByAddr        = "conn_by_addr"
 	SockTracepointMapConnOfSock        = "conn_of_sock"
 	SockTracepointMapConnSeq           = "conn_seq"
@@ -159,6 +191,7 @@ const (
 	SockTracepointMapSelectedCgroup    = "selected_cgroup"
 	SockTracepointMapStats             = "stats"
 	SockTracepointMapVerdictByTgid     = "verdict_by_tgid"
+	SockTracepointProgGoRoundTrip      = "go_round_trip"
 	SockTracepointProgProcessExec      = "process_exec"
 	SockTracepointProgProcessExit      = "process_exit"
 	SockTracepointProgProcessFork      = "process_fork"
@@ -215,6 +248,7 @@ type SockTracepointSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SockTracepointProgramSpecs struct {
+	GoRoundTrip *ebpf.ProgramSpec `ebpf:"go_round_trip"`
 	ProcessExec *ebpf.ProgramSpec `ebpf:"process_exec"`
 	ProcessExit *ebpf.ProgramSpec `ebpf:"process_exit"`
 	ProcessFork *ebpf.ProgramSpec `ebpf:"process_fork"`
@@ -228,6 +262,7 @@ type SockTracepointProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SockTracepointMapSpecs struct {
+	CallerByInode  *ebpf.MapSpec `ebpf:"caller_by_inode"`
 	ConnByAddr     *ebpf.MapSpec `ebpf:"conn_by_addr"`
 	ConnOfSock     *ebpf.MapSpec `ebpf:"conn_of_sock"`
 	ConnSeq        *ebpf.MapSpec `ebpf:"conn_seq"`
@@ -273,6 +308,7 @@ func (o *SockTracepointObjects) Close() error {
 //
 // It can be passed to LoadSockTracepointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SockTracepointMaps struct {
+	CallerByInode  *ebpf.Map `ebpf:"caller_by_inode"`
 	ConnByAddr     *ebpf.Map `ebpf:"conn_by_addr"`
 	ConnOfSock     *ebpf.Map `ebpf:"conn_of_sock"`
 	ConnSeq        *ebpf.Map `ebpf:"conn_seq"`
@@ -289,6 +325,7 @@ type SockTracepointMaps struct {
 
 func (m *SockTracepointMaps) Close() error {
 	return _SockTracepointClose(
+		m.CallerByInode,
 		m.ConnByAddr,
 		m.ConnOfSock,
 		m.ConnSeq,
@@ -319,6 +356,7 @@ type SockTracepointVariables struct {
 //
 // It can be passed to LoadSockTracepointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SockTracepointPrograms struct {
+	GoRoundTrip *ebpf.Program `ebpf:"go_round_trip"`
 	ProcessExec *ebpf.Program `ebpf:"process_exec"`
 	ProcessExit *ebpf.Program `ebpf:"process_exit"`
 	ProcessFork *ebpf.Program `ebpf:"process_fork"`
@@ -330,6 +368,7 @@ type SockTracepointPrograms struct {
 
 func (p *SockTracepointPrograms) Close() error {
 	return _SockTracepointClose(
+		p.GoRoundTrip,
 		p.ProcessExec,
 		p.ProcessExit,
 		p.ProcessFork,

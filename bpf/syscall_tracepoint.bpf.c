@@ -6,29 +6,6 @@
 #include "include/core.h"
 #include "include/syscall.h"
 
-/* The stream socket behind a descriptor of the current task, or NULL. Another thread may have
- * closed and reused the number since the call: then the bytes go to the wrong connection's count,
- * which its parser notices. */
-static __always_inline struct sock *sock_of_fd(const struct task_struct *task, u64 fd)
-{
-	const struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
-	struct file **fds = BPF_CORE_READ(fdt, fd), *file = NULL;
-
-	if (fd >= BPF_CORE_READ(fdt, max_fds))
-		return NULL;
-	if (bpf_probe_read_kernel(&file, sizeof(file), fds + fd) || !file)
-		return NULL;
-	if ((BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return NULL;
-	const struct socket *sock = BPF_CORE_READ(file, private_data);
-	struct sock *sk = BPF_CORE_READ(sock, sk);
-	const u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
-
-	if (family != AF_INET && family != AF_INET6 && family != AF_UNIX)
-		return NULL;
-	return BPF_CORE_READ(sk, sk_type) == SOCK_STREAM ? sk : NULL;
-}
-
 /* A global function: one copy, proved once. The slot's src says where the bytes lie. */
 __noinline int on_moved(u64 addr, u32 dir, u64 len)
 {
@@ -47,11 +24,8 @@ __noinline int on_moved(u64 addr, u32 dir, u64 len)
 			on_bytes(c, sk, sc, slot, dir, len);
 		return 0;
 	}
-	if (dir != DIR_RECV || !(BPF_CORE_READ(sk, sk_shutdown) & RCV_SHUTDOWN))
-		return 0;
-	c = conn_find(sk);
-	if (c && (c->flags & CONN_ANNOUNCED))
-		emit_eof(c, EV_EOF, DIR_RECV, 0);
+	if (dir == DIR_RECV)
+		on_read_nothing(sk);
 	return 0;
 }
 
@@ -85,25 +59,15 @@ static __always_inline u64 recv_flags(const struct pt_regs *r, long nr)
 	return nr == NR_recvmsg ? sys_arg2(r) : 0;
 }
 
-static __always_inline void src_of(struct src *s, const struct pt_regs *r, long nr)
+static __always_inline void on_splice(const struct pt_regs *r, long ret)
 {
-	if (nr == NR_read || nr == NR_write || nr == NR_recvfrom || nr == NR_sendto)
-		src_buf(s, sys_arg1(r));
-	else if (nr == NR_readv || nr == NR_writev || nr == NR_preadv2 || nr == NR_pwritev2)
-		src_iov_user(s, sys_arg1(r), sys_arg2(r));
-	else if (nr == NR_recvmsg || nr == NR_sendmsg)
-		src_msghdr(s, sys_arg1(r));
-}
-
-static __always_inline void on_splice(const struct task_struct *task, const struct pt_regs *r, long ret)
-{
-	struct sock *sk = sock_of_fd(task, sys_arg2(r)); /* splice(in, off, out, ...) */
+	struct sock *sk = sock_of_fd(sys_arg2(r)); /* splice(in, off, out, ...) */
 
 	if (sk) {
 		on_moved((u64)sk, DIR_SEND, ret);
 		return;
 	}
-	sk = sock_of_fd(task, sys_arg0(r));
+	sk = sock_of_fd(sys_arg0(r));
 	if (sk)
 		on_moved((u64)sk, DIR_RECV, ret);
 }
@@ -111,7 +75,9 @@ static __always_inline void on_splice(const struct task_struct *task, const stru
 SEC("tp_btf/sys_exit")
 int BPF_PROG(syscall_exit, struct pt_regs *regs, long ret)
 {
-	if (!selected(bpf_get_current_pid_tgid() >> 32))
+	const struct verdict *v = verdict_get();
+
+	if (!verdict_selects(v))
 		return 0;
 	const struct task_struct *task = (const struct task_struct *)bpf_get_current_task();
 	const long nr = regs_nr(regs, task);
@@ -119,15 +85,15 @@ int BPF_PROG(syscall_exit, struct pt_regs *regs, long ret)
 
 	if (ret < 0 || (!sends && !nr_receives(nr)) || (sends && ret == 0))
 		return 0;
-	struct scratch *sc = scratch_get(SLOT_SEND);
+	struct scratch *sc = scratch_get(SLOT_SEND, v);
 
 	if (!sc)
 		return 0;
 	if (nr == NR_splice) {
-		on_splice(task, regs, ret);
+		on_splice(regs, ret);
 		return 0;
 	}
-	struct sock *sk = sock_of_fd(task, sys_arg0(regs));
+	struct sock *sk = sock_of_fd(sys_arg0(regs));
 
 	if (!sk)
 		return 0;
@@ -141,7 +107,7 @@ int BPF_PROG(syscall_exit, struct pt_regs *regs, long ret)
 		return 0;
 	}
 	if (!(flags & MSG_TRUNC))
-		src_of(&sc->src, regs, nr);
+		src_syscall(&sc->src, regs, nr);
 	on_moved((u64)sk, dir, ret);
 	return 0;
 }

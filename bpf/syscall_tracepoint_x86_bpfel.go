@@ -13,6 +13,14 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type SyscallTracepointCaller struct {
+	_          structs.HostLayout
+	Goid       uint64
+	ParentGoid uint64
+	Tgid       uint32
+	Pad        uint32
+}
+
 type SyscallTracepointConn struct {
 	_          structs.HostLayout
 	Id         uint64
@@ -79,7 +87,16 @@ type SyscallTracepointScratch struct {
 	Sock    uint64
 	Request uint32
 	Pad     uint32
-	Conn    struct {
+	Go      struct {
+		_          structs.HostLayout
+		Tls        int32
+		Goid       uint16
+		ParentGoid uint16
+		Conn       uint16
+		Sysfd      uint16
+		Pad        uint32
+	}
+	Conn struct {
 		_   structs.HostLayout
 		Hdr struct {
 			_       structs.HostLayout
@@ -90,6 +107,9 @@ type SyscallTracepointScratch struct {
 		}
 		Conn    uint64
 		Cgroup  uint64
+		Self    uint64
+		Peer    uint64
+		Seq     [2]uint32
 		Tgid    uint32
 		Tid     uint32
 		Netns   uint32
@@ -117,6 +137,8 @@ type SyscallTracepointScratch struct {
 		Tail       uint64
 		OtherPos   uint64
 		OtherKtime uint64
+		Task       uint64
+		ParentTask uint64
 		Total      uint32
 		Captured   uint32
 		Tgid       uint32
@@ -134,12 +156,22 @@ type SyscallTracepointVerdict struct {
 	Pad     uint32
 	Include uint64
 	Exclude uint64
+	Go      struct {
+		_          structs.HostLayout
+		Tls        int32
+		Goid       uint16
+		ParentGoid uint16
+		Conn       uint16
+		Sysfd      uint16
+		Pad        uint32
+	}
 }
 
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	SyscallTracepointMapCallerByInode     = "caller_by_inode"
 	SyscallTracepointMapConnByAddr        = "conn_by_addr"
 	SyscallTracepointMapConnOfSock        = "conn_of_sock"
 	SyscallTracepointMapConnSeq           = "conn_seq"
@@ -151,6 +183,7 @@ const (
 	SyscallTracepointMapSelectedCgroup    = "selected_cgroup"
 	SyscallTracepointMapStats             = "stats"
 	SyscallTracepointMapVerdictByTgid     = "verdict_by_tgid"
+	SyscallTracepointProgGoRoundTrip      = "go_round_trip"
 	SyscallTracepointProgProcessExec      = "process_exec"
 	SyscallTracepointProgProcessExit      = "process_exit"
 	SyscallTracepointProgProcessFork      = "process_fork"
@@ -206,6 +239,7 @@ type SyscallTracepointSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SyscallTracepointProgramSpecs struct {
+	GoRoundTrip *ebpf.ProgramSpec `ebpf:"go_round_trip"`
 	ProcessExec *ebpf.ProgramSpec `ebpf:"process_exec"`
 	ProcessExit *ebpf.ProgramSpec `ebpf:"process_exit"`
 	ProcessFork *ebpf.ProgramSpec `ebpf:"process_fork"`
@@ -218,6 +252,7 @@ type SyscallTracepointProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SyscallTracepointMapSpecs struct {
+	CallerByInode  *ebpf.MapSpec `ebpf:"caller_by_inode"`
 	ConnByAddr     *ebpf.MapSpec `ebpf:"conn_by_addr"`
 	ConnOfSock     *ebpf.MapSpec `ebpf:"conn_of_sock"`
 	ConnSeq        *ebpf.MapSpec `ebpf:"conn_seq"`
@@ -262,6 +297,7 @@ func (o *SyscallTracepointObjects) Close() error {
 //
 // It can be passed to LoadSyscallTracepointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SyscallTracepointMaps struct {
+	CallerByInode  *ebpf.Map `ebpf:"caller_by_inode"`
 	ConnByAddr     *ebpf.Map `ebpf:"conn_by_addr"`
 	ConnOfSock     *ebpf.Map `ebpf:"conn_of_sock"`
 	ConnSeq        *ebpf.Map `ebpf:"conn_seq"`
@@ -277,6 +313,7 @@ type SyscallTracepointMaps struct {
 
 func (m *SyscallTracepointMaps) Close() error {
 	return _SyscallTracepointClose(
+		m.CallerByInode,
 		m.ConnByAddr,
 		m.ConnOfSock,
 		m.ConnSeq,
@@ -306,6 +343,7 @@ type SyscallTracepointVariables struct {
 //
 // It can be passed to LoadSyscallTracepointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SyscallTracepointPrograms struct {
+	GoRoundTrip *ebpf.Program `ebpf:"go_round_trip"`
 	ProcessExec *ebpf.Program `ebpf:"process_exec"`
 	ProcessExit *ebpf.Program `ebpf:"process_exit"`
 	ProcessFork *ebpf.Program `ebpf:"process_fork"`
@@ -316,6 +354,7 @@ type SyscallTracepointPrograms struct {
 
 func (p *SyscallTracepointPrograms) Close() error {
 	return _SyscallTracepointClose(
+		p.GoRoundTrip,
 		p.ProcessExec,
 		p.ProcessExit,
 		p.ProcessFork,

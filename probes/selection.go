@@ -25,6 +25,18 @@ type Verdict struct {
 	State            State
 	Pad              uint32
 	Include, Exclude uint64
+	Go               GoLayout
+}
+
+// GoLayout says where a Go program keeps what tells its goroutines apart
+// (struct go_layout). Goid 0: no Go program, or not known.
+type GoLayout struct {
+	TLS        int32  // amd64: g, from the thread's fs base
+	Goid       uint16 // in runtime.g
+	ParentGoid uint16 // in runtime.g, 0 before Go 1.21
+	Conn       uint16 // data pointer of the connection in net/http.persistConn, 0: not looked at
+	Sysfd      uint16 // in net.netFD
+	Pad        uint32
 }
 
 // PortRule is the kernel's entry for a listening port (struct port_rule).

@@ -24,6 +24,7 @@ const (
 	statConnFull
 	statVerdictFull
 	statProgressFull
+	statCallerFull
 	statMax
 )
 
@@ -40,6 +41,7 @@ type Stats struct {
 	ConnFull     uint64 // no room for a connection's state
 	VerdictFull  uint64 // no room for a forked child's verdict
 	ProgressFull uint64
+	CallerFull   uint64 // no room to note which goroutine sends a request
 	Missed       uint64 // program runs that the kernel skipped (recursion, preemption)
 }
 
@@ -58,7 +60,7 @@ func (p *Probes) Stats() (Stats, error) {
 	s := Stats{
 		LostRecords: v[statLostRecords], LostBytes: v[statLostBytes], LostRequests: v[statLostRequests], LostControl: v[statLostControl],
 		UnseenCalls: v[statUnseenCalls], ReadFaults: v[statReadFaults], SegsCut: v[statSegsCut],
-		Conns: v[statConns], ConnFull: v[statConnFull], VerdictFull: v[statVerdictFull], ProgressFull: v[statProgressFull],
+		Conns: v[statConns], ConnFull: v[statConnFull], VerdictFull: v[statVerdictFull], ProgressFull: v[statProgressFull], CallerFull: v[statCallerFull],
 	}
 	for _, prog := range p.coll.Programs {
 		s.Missed += missed(prog)

@@ -12,6 +12,7 @@ enum ev_kind {
 	EV_CLOSE = 4,	/* the task closed the connection, or it is gone */
 	EV_PROC = 5,	/* fork, exec or exit */
 	EV_LISTEN = 6,	/* a process listens on a port that a selector names */
+	EV_OPEN = 7,	/* a selected task begins to connect a TCP socket */
 };
 
 enum ev_dir {
@@ -51,6 +52,9 @@ struct ev_conn {
 	struct ev_hdr hdr;
 	__u64 conn;	/* unique for the life of the agent's programs */
 	__u64 cgroup;	/* cgroup v2 id of the task that was seen first */
+	__u64 self;	/* AF_UNIX: names this end ... */
+	__u64 peer;	/* ... and the other one; unique while both are open */
+	__u32 seq[2];	/* TCP: sequence number of position 0, by enum ev_dir; the other end has the same numbers */
 	__u32 tgid;
 	__u32 tid;
 	__u32 netns;	/* inode number */
@@ -72,6 +76,8 @@ struct ev_data {
 	__u64 tail;		/* DATA_TAIL: last eight bytes of the call as they lie in memory; DATA_EARLY: see there */
 	__u64 other_pos;	/* the other direction's position ... */
 	__u64 other_ktime;	/* ... and when it last moved */
+	__u64 task;		/* start of a request, of a Go process: goroutine that reads it, or on whose behalf it is sent */
+	__u64 parent_task;	/* the goroutine that started that one, 0 if not known */
 	__u32 total;		/* bytes the call moved */
 	__u32 captured;		/* bytes that follow, from pos on */
 	__u32 tgid;
@@ -79,6 +85,13 @@ struct ev_data {
 	__u32 flags;		/* enum ev_data_flags */
 	__u16 dir;		/* enum ev_dir */
 	__u16 turn;		/* number of turns of the connection so far, this one included, modulo 2^16 */
+};
+
+struct ev_open {
+	struct ev_hdr hdr;
+	__u64 conn;
+	__u32 tgid;
+	__u32 tid;
 };
 
 struct ev_eof {

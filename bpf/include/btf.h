@@ -4,6 +4,7 @@
 #pragma once
 
 const volatile union {
+	struct ev_open open;
 	struct ev_eof eof;
 	struct ev_proc proc;
 	struct ev_listen listen;

@@ -56,7 +56,6 @@ static __always_inline void progress_set(const struct conn *c, u32 dir)
 /* Sends a record of the call that just advanced c. Flags and tail are set. */
 static __always_inline void send(const struct conn *c, struct scratch *sc, u32 slot, u32 dir, u32 len, u32 captured)
 {
-	const u64 task = bpf_get_current_pid_tgid();
 	struct ev_data *ev = &sc->ev;
 
 	hdr_fill(&ev->hdr, EV_DATA, sizeof(*ev) + captured, c->ktime[dir]);
@@ -66,8 +65,6 @@ static __always_inline void send(const struct conn *c, struct scratch *sc, u32 s
 	ev->other_ktime = c->ktime[!dir];
 	ev->total = len;
 	ev->captured = captured;
-	ev->tgid = task >> 32;
-	ev->tid = task;
 	ev->dir = dir;
 	ev->turn = c->turn;
 	emit_data(slot, captured);
@@ -133,11 +130,22 @@ static __always_inline void ship_slice(const struct conn *c, struct scratch *sc,
 	send(c, sc, slot, dir, len, ship);
 }
 
+static __always_inline void note_task(struct scratch *sc)
+{
+	const u64 task = bpf_get_current_pid_tgid();
+
+	sc->ev.tgid = task >> 32;
+	sc->ev.tid = task;
+	sc->ev.task = 0;
+	sc->ev.parent_task = 0;
+}
+
 /* Bytes whose payload cannot be read. */
 static __always_inline void on_unseen(struct conn *c, struct scratch *sc, u32 slot, u32 dir, u32 len)
 {
 	stat_add(STAT_UNSEEN_CALLS, 1);
 	sc->request = 0;
+	note_task(sc);
 	sc->ev.flags = c->last_dir != dir ? DATA_UNSEEN | DATA_TURN : DATA_UNSEEN;
 	c->pos[dir] += c->early_len[dir]; /* what was held back joins the gap */
 	c->early_len[dir] = 0;
@@ -183,6 +191,9 @@ static __always_inline void on_bytes(struct conn *c, struct sock *sk, struct scr
 	if (sure)
 		c->kind[dir] = head;
 	sc->request = head == HEAD_REQUEST;
+	note_task(sc);
+	if (sc->request && sc->go.goid)
+		note_goroutine(slot, dir, dir == DIR_SEND ? sock_inode(sk) : 0);
 	sc->ev.flags = (sure ? DATA_HEAD : 0) | (c->last_dir != dir ? DATA_TURN : 0);
 	sc->ev.tail = 0;
 	if (c->early_len[dir]) {
@@ -205,11 +216,17 @@ static __always_inline void on_bytes(struct conn *c, struct sock *sk, struct scr
 		ship_slice(c, sc, slot, dir, len, got, ship);
 }
 
-static __always_inline struct scratch *scratch_get(u32 slot)
+/* The slot, for a call of a process with verdict v, if it has one. */
+static __always_inline struct scratch *scratch_get(u32 slot, const struct verdict *v)
 {
 	struct scratch *sc = bpf_map_lookup_elem(&scratch_by_slot, &slot);
 
-	if (sc)
-		sc->src.kind = SRC_NONE;
+	if (!sc)
+		return NULL;
+	sc->src.kind = SRC_NONE;
+	if (v)
+		sc->go = v->go;
+	else
+		sc->go.goid = 0;
 	return sc;
 }

@@ -27,11 +27,14 @@ static __always_inline void conn_init(struct conn *c)
 	c->last_dir = 0xff;
 }
 
+static __always_inline u64 sock_inode(const struct sock *sk)
+{
+	return BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino);
+}
+
 static __always_inline u64 unix_inode(const struct sock *sk)
 {
-	if (BPF_CORE_READ(sk, __sk_common.skc_family) != AF_UNIX)
-		return 0;
-	return BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino);
+	return BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX ? sock_inode(sk) : 0;
 }
 
 static __always_inline struct conn *conn_find_addr(const struct sock *sk)

@@ -18,5 +18,7 @@
 #include "iov.h"
 #include "conn.h"
 #include "emit.h"
+#include "fd.h"
+#include "goroutine.h"
 #include "bytes.h"
 #include "lifecycle.h"

@@ -63,6 +63,19 @@ static __always_inline void unix_path(struct ev_conn *ev, const struct sock *sk)
 	ev->path_len = len < UNIX_PATH ? len : UNIX_PATH;
 }
 
+/* seq holds positions: makes them the sequence numbers of position 0, which the other end, counting
+ * the same bytes, finds too, whatever address translation lies between. */
+static __always_inline void tcp_seq(struct ev_conn *ev, const u32 *pos, const struct sock *sk)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+	u32 read = BPF_CORE_READ(tp, copied_seq);
+
+	if ((BPF_CORE_READ(sk, sk_shutdown) & RCV_SHUTDOWN) && read == BPF_CORE_READ(tp, rcv_nxt))
+		read--; /* the FIN was read too (tcp_recvmsg_locked, found_fin_ok) */
+	ev->seq[DIR_RECV] = read - pos[DIR_RECV];
+	ev->seq[DIR_SEND] = BPF_CORE_READ(tp, write_seq) - pos[DIR_SEND];
+}
+
 /* Tells user space what the slot's sock is, whose conn names it. Returns 1 if it arrived. */
 __noinline int announce(u32 slot)
 {
@@ -75,6 +88,7 @@ __noinline int announce(u32 slot)
 	struct ev_conn *ev = &sc->conn;
 	const u64 id = ev->conn;
 	const u16 flags = ev->flags;
+	const u32 pos[2] = {ev->seq[0], ev->seq[1]};
 
 	__builtin_memset(ev, 0, sizeof(*ev));
 	hdr_fill(&ev->hdr, EV_CONN, sizeof(*ev), bpf_ktime_get_ns());
@@ -87,7 +101,10 @@ __noinline int announce(u32 slot)
 	ev->family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	if (ev->family == AF_UNIX) {
 		unix_path(ev, sk);
+		ev->self = (u64)sk;
+		ev->peer = (u64)BPF_CORE_READ((const struct unix_sock *)sk, peer);
 	} else {
+		tcp_seq(ev, pos, sk);
 		ev->lport = BPF_CORE_READ(sk, __sk_common.skc_num);
 		ev->rport = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 		if (ev->family == AF_INET6) {
@@ -111,11 +128,25 @@ static __always_inline bool conn_announce(struct conn *c, struct scratch *sc, u3
 {
 	sc->conn.conn = c->id;
 	sc->conn.flags = c->flags & CONN_OPENED ? CONN_FRESH : 0;
+	for (int d = 0; d < 2; d++)
+		sc->conn.seq[d] = (u32)c->pos[d] + c->early_len[d];
 	sc->sock = (u64)sk;
 	if (!announce(slot))
 		return false;
 	c->flags |= CONN_ANNOUNCED;
 	return true;
+}
+
+static __always_inline void emit_open(const struct conn *c)
+{
+	const u64 task = bpf_get_current_pid_tgid();
+	struct ev_open ev = {};
+
+	hdr_fill(&ev.hdr, EV_OPEN, sizeof(ev), bpf_ktime_get_ns());
+	ev.conn = c->id;
+	ev.tgid = task >> 32;
+	ev.tid = task;
+	emit(&ev, sizeof(ev));
 }
 
 static __always_inline void emit_eof(const struct conn *c, u16 kind, u32 dir, u32 err)
@@ -132,3 +163,11 @@ static __always_inline void emit_eof(const struct conn *c, u16 kind, u32 dir, u3
 	ev.err = err;
 	emit(&ev, sizeof(ev));
 }
+
+/* A read of nothing: the end of the peer's stream, if it is one. */
+#define on_read_nothing(sk)                                                                        \
+	({                                                                                         \
+		struct conn *_e = conn_find(sk);                                                   \
+		if (_e && (_e->flags & CONN_ANNOUNCED) && (BPF_CORE_READ(sk, sk_shutdown) & RCV_SHUTDOWN)) \
+			emit_eof(_e, EV_EOF, DIR_RECV, 0);                                         \
+	})

@@ -34,6 +34,7 @@ struct scratch {
 	u64 sock;    /* whose connection conn announces */
 	u32 request; /* the record starts a request */
 	u32 pad;
+	struct go_layout go; /* of the task's program */
 	struct ev_conn conn;
 	struct ev_data ev; /* directly in front of payload: one record */
 	u8 payload[HEAD_MAX + 16 + CHUNK_MAX]; /* slice; the call's tail at TAIL_AT; room for one chunk */

@@ -106,6 +106,12 @@ struct sock {
 	struct socket *sk_socket;
 };
 
+struct tcp_sock {
+	u32 write_seq;
+	u32 copied_seq;
+	u32 rcv_nxt;
+};
+
 struct sockaddr_un {
 	unsigned short sun_family;
 	char sun_path[108];
@@ -153,12 +159,17 @@ struct thread_info {
 	u32 status; /* x86 */
 };
 
+struct thread_struct {
+	unsigned long fsbase; /* x86 */
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	int pid;
 	int tgid;
 	struct files_struct *files;
 	struct signal_struct *signal;
+	struct thread_struct thread;
 };
 
 struct iovec {
@@ -200,8 +211,8 @@ struct pt_regs {
 	u64 si;
 	u64 dx;
 	u64 r10;
-	u64 r8;
-	u64 r9;
+	u64 r14;
+	u64 ax;
 	u64 orig_ax;
 };
 #elif defined(__TARGET_ARCH_arm64)

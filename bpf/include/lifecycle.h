@@ -113,13 +113,16 @@ static __always_inline void on_listen(const struct sock *sk)
 }
 
 /* Runs in the task that calls connect(). With the connection known from its start, a response
- * that is reported before its request (they race between threads) is no stray one. */
+ * that is reported before its request (they race between threads) is no stray one, and it is known
+ * on whose behalf a single-threaded proxy opened it. */
 #define on_connect(sk)                                                                             \
 	({                                                                                         \
-		if (selected(bpf_get_current_pid_tgid() >> 32)) {                                  \
+		if (selected()) {                                                                  \
 			struct conn *_o = conn_get(sk);                                            \
-			if (_o)                                                                    \
+			if (_o) {                                                                  \
 				_o->flags |= CONN_OPENED;                                          \
+				emit_open(_o);                                                     \
+			}                                                                          \
 		}                                                                                  \
 	})
 

@@ -8,17 +8,35 @@ enum verdict_state {
 	VERDICT_EXCLUDED = 3,
 };
 
+/* Where a Go program keeps what tells its goroutines apart; goid 0: no Go program, or an unknown version. */
+struct go_layout {
+	s32 tls;	 /* amd64: g, from the thread's fs base */
+	u16 goid;	 /* in runtime.g */
+	u16 parent_goid; /* in runtime.g, 0 before Go 1.21 */
+	u16 conn;	 /* the connection's data pointer in net/http.persistConn */
+	u16 sysfd;	 /* the descriptor in net.netFD */
+	u32 pad;
+};
+
 struct verdict {
 	u32 state; /* enum verdict_state */
 	u32 pad;
 	u64 include; /* rules with ports that it satisfies but for the port */
 	u64 exclude;
+	struct go_layout go;
 };
 
 struct port_rule {
 	u64 include;
 	u64 exclude;
 	u32 automatic; /* selects a process that nobody has judged yet */
+	u32 pad;
+};
+
+struct caller {
+	u64 goid;
+	u64 parent_goid;
+	u32 tgid;
 	u32 pad;
 };
 
@@ -98,6 +116,15 @@ struct {
 	__type(key, struct progress_key);
 	__type(value, struct progress);
 } progress_by_conn SEC(".maps");
+
+/* inode number of a socket -> the goroutine that wants the next request sent there. Written by the
+ * probe on Go's HTTP client, taken by the send hook. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u64);
+	__type(value, struct caller);
+} caller_by_inode SEC(".maps");
 
 /* slices and connection events, in order. Read by the agent's reader. */
 struct {

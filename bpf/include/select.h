@@ -2,10 +2,8 @@
 /* The selection test: exact key, unknown means no, exclusion wins. */
 #pragma once
 
-static __always_inline bool selected(u32 tgid)
+static __always_inline bool verdict_selects(const struct verdict *v)
 {
-	const struct verdict *v = bpf_map_lookup_elem(&verdict_by_tgid, &tgid);
-
 	if (v && v->state == VERDICT_SELECTED)
 		return true;
 	if (!use_cgroup || (v && v->state == VERDICT_EXCLUDED))
@@ -13,4 +11,17 @@ static __always_inline bool selected(u32 tgid)
 	u64 cgroup = bpf_get_current_cgroup_id();
 
 	return bpf_map_lookup_elem(&selected_cgroup, &cgroup) != NULL;
+}
+
+static __always_inline const struct verdict *verdict_get(void)
+{
+	const u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	return bpf_map_lookup_elem(&verdict_by_tgid, &tgid);
+}
+
+/* Is the current task's process selected? */
+static __always_inline bool selected(void)
+{
+	return verdict_selects(verdict_get());
 }

@@ -14,6 +14,7 @@ enum stat {
 	STAT_CONN_FULL,		/* no room for a connection's state */
 	STAT_VERDICT_FULL,	/* no room for a forked child's verdict: it is not traced */
 	STAT_PROGRESS_FULL,
+	STAT_CALLER_FULL,	/* no room to note which goroutine sends a request */
 	STAT_MAX,
 };
 

@@ -72,3 +72,27 @@ static __always_inline void src_msghdr(struct src *s, u64 msg)
 	}
 	src_iov_user(s, m.iov, m.iovlen);
 }
+
+/* Where the call's bytes lie, but for recvmmsg and sendmmsg; false: nowhere in user memory. */
+static __always_inline bool src_syscall(struct src *s, const struct pt_regs *r, long nr)
+{
+	switch (nr) {
+	case NR_read:
+	case NR_write:
+	case NR_recvfrom:
+	case NR_sendto:
+		src_buf(s, sys_arg1(r));
+		return true;
+	case NR_readv:
+	case NR_writev:
+	case NR_preadv2:
+	case NR_pwritev2:
+		src_iov_user(s, sys_arg1(r), sys_arg2(r));
+		return true;
+	case NR_recvmsg:
+	case NR_sendmsg:
+		src_msghdr(s, sys_arg1(r));
+		return true;
+	}
+	return false;
+}

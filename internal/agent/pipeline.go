@@ -137,6 +137,12 @@ func (p *pipeline) dispatch(kind event.Kind, b []byte) error {
 			return err
 		}
 		p.table.Data(&p.data)
+	case event.KindOpen:
+		var e event.Open
+		if err := e.Decode(b); err != nil {
+			return err
+		}
+		p.table.Open(&e)
 	case event.KindConn:
 		var e event.Conn
 		if err := e.Decode(b); err != nil {

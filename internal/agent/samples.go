@@ -52,6 +52,7 @@ func (a *Agent) kernelSamples(e emit) {
 	counter(e, "kernel_map_full_total", full, k.ConnFull, label("map", "connections"))
 	counter(e, "kernel_map_full_total", full, k.VerdictFull, label("map", "verdicts"))
 	counter(e, "kernel_map_full_total", full, k.ProgressFull, label("map", "progress"))
+	counter(e, "kernel_map_full_total", full, k.CallerFull, label("map", "callers"))
 	counter(e, "kernel_missed_runs_total", "Program runs that the kernel skipped.", k.Missed)
 }
 

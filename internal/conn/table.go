@@ -311,3 +311,6 @@ func (t *Table) unlink(c *conn) {
 
 // Quiet returns the number of directions that Poll looks after.
 func (t *Table) Quiet() int { return len(t.quiet) }
+
+// Open takes the news that a task begins to connect a socket.
+func (t *Table) Open(*event.Open) {}

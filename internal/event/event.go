@@ -26,6 +26,7 @@ const (
 	KindClose  Kind = 4 // the connection is gone
 	KindProc   Kind = 5 // fork, exec or exit
 	KindListen Kind = 6 // a process listens on a port that a selector names
+	KindOpen   Kind = 7 // a selected task begins to connect a TCP socket
 )
 
 // Dir is a direction as the traced process sees it (enum ev_dir).
@@ -81,6 +82,9 @@ type WireConn struct {
 	Hdr     Header
 	Conn    uint64
 	Cgroup  uint64
+	Self    uint64
+	Peer    uint64
+	Seq     [2]uint32
 	Tgid    uint32
 	Tid     uint32
 	Netns   uint32
@@ -103,6 +107,8 @@ type WireData struct {
 	Tail       uint64
 	OtherPos   uint64
 	OtherKtime uint64
+	Task       uint64
+	ParentTask uint64
 	Total      uint32
 	Captured   uint32
 	Tgid       uint32
@@ -110,6 +116,14 @@ type WireData struct {
 	Flags      uint32
 	Dir        uint16
 	Turn       uint16
+}
+
+// WireOpen is the layout of struct ev_open.
+type WireOpen struct {
+	Hdr  Header
+	Conn uint64
+	Tgid uint32
+	Tid  uint32
 }
 
 // WireEOF is the layout of struct ev_eof.
@@ -150,8 +164,10 @@ type WireProgress struct {
 // Conn describes a connection, once, before its first Data.
 type Conn struct {
 	Ktime         uint64
-	ID            uint64 // unique while the programs are loaded
-	Cgroup        uint64 // cgroup v2 id of the task seen first, 0 where unused
+	ID            uint64    // unique while the programs are loaded
+	Cgroup        uint64    // cgroup v2 id of the task seen first, 0 where unused
+	Self, Peer    uint64    // FamilyUnix: name this end and the other one, unique while both are open
+	Seq           [2]uint32 // TCP: sequence number of position 0, by Dir; the other end has the same numbers
 	TGID, TID     uint32
 	NetNS         uint32 // inode number
 	Family        uint16
@@ -168,6 +184,8 @@ type Data struct {
 	Pos        uint64 // of the call's first byte in its direction's stream
 	OtherPos   uint64 // the other direction's position
 	OtherKtime uint64 // when the other direction last moved
+	Task       uint64 // goroutine that reads a request, or on whose behalf it is sent; 0: not known
+	ParentTask uint64 // the goroutine that started that one; 0: not known
 	Tail       [8]byte
 	Total      uint32
 	TGID, TID  uint32
@@ -185,6 +203,13 @@ func (d *Data) TailBytes() []byte {
 	}
 	n := min(d.Total, 8)
 	return d.Tail[n-min(n, d.Total-uint32(len(d.Payload))) : n]
+}
+
+// Open says that a task begins to connect a TCP socket.
+type Open struct {
+	Ktime     uint64
+	Conn      uint64
+	TGID, TID uint32
 }
 
 // EOF says that a direction, or with KindClose the connection, ended.
@@ -247,12 +272,16 @@ func (c *Conn) Decode(b []byte) error {
 		Ktime:  ktime(b),
 		ID:     le.Uint64(b[unsafe.Offsetof(w.Conn):]),
 		Cgroup: le.Uint64(b[unsafe.Offsetof(w.Cgroup):]),
+		Self:   le.Uint64(b[unsafe.Offsetof(w.Self):]),
+		Peer:   le.Uint64(b[unsafe.Offsetof(w.Peer):]),
 		TGID:   le.Uint32(b[unsafe.Offsetof(w.Tgid):]),
 		TID:    le.Uint32(b[unsafe.Offsetof(w.Tid):]),
 		NetNS:  le.Uint32(b[unsafe.Offsetof(w.Netns):]),
 		Family: le.Uint16(b[unsafe.Offsetof(w.Family):]),
 		Fresh:  le.Uint16(b[unsafe.Offsetof(w.Flags):])&ConnFresh != 0,
 	}
+	seq := b[unsafe.Offsetof(w.Seq):]
+	c.Seq = [2]uint32{le.Uint32(seq), le.Uint32(seq[4:])}
 	laddr, raddr := b[unsafe.Offsetof(w.Laddr):], b[unsafe.Offsetof(w.Raddr):]
 	lport, rport := le.Uint16(b[unsafe.Offsetof(w.Lport):]), le.Uint16(b[unsafe.Offsetof(w.Rport):])
 	switch c.Family {
@@ -306,6 +335,8 @@ func (d *Data) Decode(b []byte) error {
 	d.OtherPos = le.Uint64(b[unsafe.Offsetof(w.OtherPos):])
 	d.OtherKtime = le.Uint64(b[unsafe.Offsetof(w.OtherKtime):])
 	d.Tail = [8]byte(b[unsafe.Offsetof(w.Tail):])
+	d.Task = le.Uint64(b[unsafe.Offsetof(w.Task):])
+	d.ParentTask = le.Uint64(b[unsafe.Offsetof(w.ParentTask):])
 	d.Total = total
 	d.TGID = le.Uint32(b[unsafe.Offsetof(w.Tgid):])
 	d.TID = le.Uint32(b[unsafe.Offsetof(w.Tid):])
@@ -317,6 +348,21 @@ func (d *Data) Decode(b []byte) error {
 		d.First = min(le.Uint64(d.Tail[:]), d.Ktime)
 	}
 	d.Payload = b[size:]
+	return nil
+}
+
+// Decode fills o from a record whose kind is KindOpen.
+func (o *Open) Decode(b []byte) error {
+	var w WireOpen
+	if len(b) < int(unsafe.Sizeof(w)) {
+		return short("open", len(b), int(unsafe.Sizeof(w)))
+	}
+	*o = Open{
+		Ktime: ktime(b),
+		Conn:  le.Uint64(b[unsafe.Offsetof(w.Conn):]),
+		TGID:  le.Uint32(b[unsafe.Offsetof(w.Tgid):]),
+		TID:   le.Uint32(b[unsafe.Offsetof(w.Tid):]),
+	}
 	return nil
 }
 
