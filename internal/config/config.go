@@ -38,6 +38,8 @@ type Config struct {
 	Export Export `yaml:"export"`
 	// How a trace is recognised in the headers of a request.
 	Propagation Propagation `yaml:"propagation"`
+	// What the agent learns from the Kubernetes API.
+	Kubernetes Kubernetes `yaml:"kubernetes"`
 	// How much the agent takes from the kernel, and by which means.
 	Kernel Kernel `yaml:"kernel"`
 	// When the agent gives up waiting.
@@ -155,6 +157,25 @@ type Propagation struct {
 	// Headers that a service passes on unchanged and that therefore may join
 	// an outgoing request to the incoming one.
 	CorrelationHeaders []string `yaml:"correlation_headers" check:"token unique"`
+}
+
+// Kubernetes says what the agent learns from the Kubernetes API.
+type Kubernetes struct {
+	// Whether the API is used: `auto` uses it in a pod with a service account,
+	// with a `kubeconfig`, and if an entry selects by what only the API tells.
+	API string `yaml:"api" check:"oneof=auto|always|never"`
+	// A kubeconfig file with a token or a client certificate. Empty: the service
+	// account of the pod that the agent runs in.
+	Kubeconfig string `yaml:"kubeconfig"`
+	// The name of this node as the API knows it. Empty: the host name.
+	NodeName string `yaml:"node_name"`
+	// Also name the other end of connections, if it is a pod or a Service. The
+	// agent then watches the pods and Services of the whole cluster and keeps
+	// their addresses and names.
+	Peers bool `yaml:"peers"`
+	// Addresses of pods and Services that are kept. Further ones stay unnamed,
+	// and are counted.
+	MaxPeers int `yaml:"max_peers" check:"min=16 max=4194304"`
 }
 
 // Kernel says how the agent hooks into the kernel and how much memory it takes there.

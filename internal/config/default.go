@@ -28,6 +28,7 @@ func Default() Config {
 			Formats:            defaultFormats(),
 			CorrelationHeaders: []string{"x-request-id"},
 		},
+		Kubernetes: Kubernetes{API: "auto", Peers: true, MaxPeers: 65536},
 		Kernel: Kernel{
 			Backend:        "auto",
 			RingBytes:      4 << 20,

@@ -147,6 +147,8 @@ func allowed(check string) string {
 			facts = append(facts, "each once")
 		case "token":
 			facts = append(facts, "header names")
+		case "label":
+			facts = append(facts, "label keys")
 		case "glob":
 			facts = append(facts, "globs")
 		case "pattern":

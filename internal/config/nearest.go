@@ -8,16 +8,17 @@ import "strings"
 // with the fewest insertions, deletions, substitutions and swaps of neighbours
 // between them, letter case and the choice of "-" or "_" not counted. A word
 // that was cut short or drawn out at its end counts as one change. Of equals the
-// first wins. It returns "" if none is near.
+// one with the fewest changes otherwise counted wins, then the first. It returns "" if none is near.
 func Nearest(word string, candidates []string) string {
-	best, bestDistance := "", max(2, len(word)/3)+1
+	best, bestDistance, bestWhole := "", max(2, len(word)/3)+1, 0
 	for _, c := range candidates {
 		d := distance(fold(word), fold(c))
+		whole := d
 		if min(len(word), len(c)) >= 3 && (strings.HasPrefix(fold(word), fold(c)) || strings.HasPrefix(fold(c), fold(word))) {
 			d = min(d, 1)
 		}
-		if d < bestDistance && d < len(c) {
-			best, bestDistance = c, d
+		if (d < bestDistance || d == bestDistance && whole < bestWhole) && d < len(c) {
+			best, bestDistance, bestWhole = c, d, whole
 		}
 	}
 	return best

@@ -36,7 +36,7 @@ func (r *report) selectors(c Config) {
 
 func (r *report) selector(path string, s Selector) {
 	if s.Empty() {
-		r.add(path, "an entry needs at least one of ports, exe, cmdline, pids, units, containers, users")
+		r.add(path, "an entry needs at least one of ports, exe, cmdline, pids, units, containers, users, namespaces, namespace_labels, pod_labels, pod_annotations, workloads")
 	}
 	for i, container := range s.Containers {
 		if strings.TrimSpace(container) == "" || strings.ContainsAny(container, "*?[]{}/ ") {
@@ -46,6 +46,11 @@ func (r *report) selector(path string, s Selector) {
 	for i, user := range s.Users {
 		if strings.TrimSpace(user) == "" || strings.ContainsAny(user, ": \t") {
 			r.add(fmt.Sprintf("%s.users[%d]", path, i), "%q is neither a user name nor a number", user)
+		}
+	}
+	for i, workload := range s.Workloads {
+		if problem := workloadProblem(workload); problem != "" {
+			r.add(fmt.Sprintf("%s.workloads[%d]", path, i), "%s", problem)
 		}
 	}
 }

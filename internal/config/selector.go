@@ -38,10 +38,32 @@ type Selector struct {
 	Containers []string `yaml:"containers"`
 	// Users that the process runs as, by name or number.
 	Users []string `yaml:"users"`
+	// Kubernetes namespaces, as text patterns: `shop`, `team-*`. This and the
+	// following keys need the Kubernetes API; what they say of a process is
+	// known from its pod, and nothing matches before the pod and its namespace
+	// are known.
+	Namespaces []string `yaml:"namespaces" check:"pattern"`
+	// Labels that the namespace has, all of them: `{tracing: enabled}`. The
+	// value `"*"` stands for any.
+	NamespaceLabels map[string]string `yaml:"namespace_labels" check:"label"`
+	// Labels that the pod has, all of them.
+	PodLabels map[string]string `yaml:"pod_labels" check:"label"`
+	// Annotations that the pod has, all of them.
+	PodAnnotations map[string]string `yaml:"pod_annotations" check:"label"`
+	// What controls the pod, directly or through what it controls, as kind and
+	// name, the name as a text pattern: `deployment/cart`, `cronjob/*-report`.
+	// Kinds are deployment, statefulset, daemonset, replicaset,
+	// replicationcontroller, job and cronjob.
+	Workloads []string `yaml:"workloads"`
 }
 
 // Empty says that no criterion is given; such a Selector matches nothing.
 func (s Selector) Empty() bool {
 	return len(s.Ports) == 0 && len(s.Exe) == 0 && len(s.Cmdline) == 0 && len(s.Pids) == 0 &&
-		len(s.Units) == 0 && len(s.Containers) == 0 && len(s.Users) == 0
+		len(s.Units) == 0 && len(s.Containers) == 0 && len(s.Users) == 0 && !s.Kubernetes()
+}
+
+// Kubernetes says that some criterion needs the Kubernetes API.
+func (s Selector) Kubernetes() bool {
+	return len(s.Namespaces) > 0 || len(s.NamespaceLabels) > 0 || len(s.PodLabels) > 0 || len(s.PodAnnotations) > 0 || len(s.Workloads) > 0
 }

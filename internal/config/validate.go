@@ -24,6 +24,7 @@ func (c Config) problems() Problems {
 	r.headers(c.HTTP)
 	r.export(c.Export)
 	r.propagation(c.Propagation)
+	r.kubernetes(c)
 	r.kernel(c.Kernel)
 	r.listen(c.Metrics)
 	return Problems(r)
@@ -87,6 +88,7 @@ func contains(list reflect.Value, i int) bool {
 //	token         an HTTP header name (RFC 9110 section 5.6.2)
 //	glob          a glob over absolute paths
 //	pattern       a text pattern
+//	label         the key of a Kubernetes label or annotation
 //	unique        of a list: no value twice; see tagged
 func tagProblem(v reflect.Value, check string) string {
 	rules := map[string]string{}
@@ -109,6 +111,9 @@ func tagProblem(v reflect.Value, check string) string {
 	}
 	if _, ok := rules["token"]; ok && !isToken(v.String()) {
 		return fmt.Sprintf("%q is not a header name", v.String())
+	}
+	if _, ok := rules["label"]; ok {
+		return labelProblem(v.String())
 	}
 	if _, ok := rules["glob"]; ok {
 		return globProblem(v.String())

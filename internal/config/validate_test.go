@@ -31,7 +31,7 @@ func TestValidate(t *testing.T) {
 	want := Problems{
 		{Path: "instrument[0].pids[0]", Message: "0 is out of range; allowed is 1 to 4194304"},
 		{Path: "export.otlp.headers.b c", Message: `"b c" is not a header name`},
-		{Path: "exclude[0]", Message: "an entry needs at least one of ports, exe, cmdline, pids, units, containers, users"},
+		{Path: "exclude[0]", Message: "an entry needs at least one of ports, exe, cmdline, pids, units, containers, users, namespaces, namespace_labels, pod_labels, pod_annotations, workloads"},
 		{Path: "export.otlp.headers.a", Message: "a header value is one line"},
 	}
 	if got := c.Validate(); !reflect.DeepEqual(got, error(want)) {
