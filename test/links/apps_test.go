@@ -105,6 +105,11 @@ func nginxProxy(t *testing.T, s *site) *process {
 	return s.run(t, "nginx", exec.Command("/usr/sbin/nginx", "-e", "stderr", "-p", s.dir, "-c", s.render(t, "nginx-proxy.conf", nil)))
 }
 
+func haproxy(t *testing.T, s *site) *process {
+	t.Helper()
+	return s.run(t, "haproxy", exec.Command("/usr/sbin/haproxy", "-db", "-f", s.render(t, "haproxy.cfg", nil)))
+}
+
 // nginxFPM runs nginx and PHP-FPM, which listens on no port and is selected by
 // the title that it gives itself.
 func nginxFPM(t *testing.T, s *site) *process {

@@ -10,20 +10,28 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Sent says when a request of the plan was under way, as its client saw it.
 type Sent struct{ Start, End time.Time }
 
-// Drive sends the plan to addr from the given number of connections and checks
-// that the calls were made. Requests begin in the plan's order, each as soon as
-// a connection is free. It returns when each was, and the errors of all of them.
-func Drive(ctx context.Context, addr string, plan []Request, connections int) ([]Sent, error) {
+// Driver sends a plan. Done may be read by any goroutine.
+type Driver struct {
+	Addr        string
+	Connections int
+	Done        atomic.Int64 // requests that have been answered, or failed
+}
+
+// Send makes the requests of the plan and checks that their calls were made.
+// They begin in the plan's order, each as soon as a connection is free. It
+// returns when each was under way, and the errors of all of them.
+func (d *Driver) Send(ctx context.Context, plan []Request) ([]Sent, error) {
 	sent, errs := make([]Sent, len(plan)), make([]error, len(plan))
 	next := make(chan int)
 	var clients sync.WaitGroup
-	for range connections {
+	for range d.Connections {
 		clients.Go(func() {
 			transport := &http.Transport{MaxConnsPerHost: 1}
 			defer transport.CloseIdleConnections()
@@ -33,8 +41,9 @@ func Drive(ctx context.Context, addr string, plan []Request, connections int) ([
 					transport.CloseIdleConnections()
 				}
 				sent[i].Start = time.Now()
-				errs[i] = send(ctx, client, addr, &plan[i])
+				errs[i] = send(ctx, client, d.Addr, &plan[i])
 				sent[i].End = time.Now()
+				d.Done.Add(1)
 			}
 		})
 	}

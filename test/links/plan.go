@@ -78,3 +78,10 @@ func Forward(wait time.Duration, unique bool) Shape {
 		return Request{Target: target, Calls: 1}
 	}
 }
+
+// Hold is the shape of requests whose one call is answered when n of them wait.
+func Hold(n int) Shape {
+	return func(*rand.Rand, int) Request {
+		return Request{Target: fmt.Sprintf("/do/hold/1/0/%d", n), Calls: 1}
+	}
+}

@@ -63,29 +63,30 @@ func runtimes() []runtime {
 func threadRuntimes() []runtime {
 	seq := Work(pause, "seq")
 	return []runtime{
-		{name: "python threads", kind: exact, shape: seq, start: python("threads.py"), small: true},
-		{name: "python pool", kind: loop, shape: Work(pause, "par"), start: python("threads.py")},
-		{name: "gunicorn sync", kind: exact, shape: seq, start: gunicorn("--workers", "8", "--worker-class", "sync")},
-		{name: "gunicorn gthread", kind: exact, shape: seq, start: gunicorn("--workers", "2", "--threads", "32", "--worker-class", "gthread")},
-		{name: "java threads", kind: exact, shape: seq, start: java("threads", "connection")},
-		{name: "java threads, HttpClient", kind: loop, shape: Work(pause, "seq", "par"), start: java("threads", "client")},
-		{name: "java virtual threads", kind: exact, shape: seq, start: java("virtual", "connection")},
-		{name: "ruby puma", kind: exact, shape: seq, start: puma},
-		{name: "apache prefork, PHP", kind: exact, shape: seq, start: apachePHP},
-		{name: "apache prefork, proxy", kind: exact, shape: Forward(2*pause, false), start: apacheProxy},
-		{name: "nginx, PHP-FPM", kind: exact, shape: seq, start: nginxFPM},
+		{name: "python-threads", kind: exact, shape: seq, start: python("threads.py"), small: true},
+		{name: "python-pool", kind: loop, shape: Work(pause, "par"), start: python("threads.py")},
+		{name: "gunicorn-sync", kind: exact, shape: seq, start: gunicorn("--workers", "8", "--worker-class", "sync")},
+		{name: "gunicorn-gthread", kind: exact, shape: seq, start: gunicorn("--workers", "2", "--threads", "32", "--worker-class", "gthread")},
+		{name: "java-threads", kind: exact, shape: seq, start: java("threads", "connection")},
+		{name: "java-httpclient", kind: loop, shape: Work(pause, "seq", "par"), start: java("threads", "client")},
+		{name: "java-virtual", kind: exact, shape: seq, start: java("virtual", "connection")},
+		{name: "ruby-puma", kind: exact, shape: seq, start: puma},
+		{name: "apache-prefork-php", kind: exact, shape: seq, start: apachePHP},
+		{name: "apache-prefork-proxy", kind: exact, shape: Forward(2*pause, false), start: apacheProxy},
+		{name: "nginx-php-fpm", kind: exact, shape: seq, start: nginxFPM},
 	}
 }
 
 func loopRuntimes() []runtime {
 	both := Work(pause, "seq", "par")
 	return []runtime{
-		{name: "uvicorn, httpx", kind: loop, shape: both, start: uvicorn},
+		{name: "uvicorn-httpx", kind: loop, shape: both, start: uvicorn},
 		{name: "aiohttp", kind: loop, shape: both, start: python("aio.py")},
-		{name: "node http", kind: loop, shape: both, start: node("agent"), small: true},
-		{name: "node fetch", kind: loop, shape: both, start: node("fetch")},
-		{name: "nginx proxy", kind: loop, shape: Forward(2*pause, false), start: nginxProxy, small: true},
-		{name: "nginx proxy, distinct targets", kind: loop, shape: Forward(2*pause, true), start: nginxProxy},
+		{name: "node-http", kind: loop, shape: both, start: node("agent"), small: true},
+		{name: "node-fetch", kind: loop, shape: both, start: node("fetch")},
+		{name: "nginx-proxy", kind: loop, shape: Forward(2*pause, false), start: nginxProxy, small: true},
+		{name: "nginx-proxy-distinct", kind: loop, shape: Forward(2*pause, true), start: nginxProxy},
+		{name: "haproxy", kind: loop, shape: Forward(2*pause, false), start: haproxy},
 	}
 }
 
@@ -145,7 +146,8 @@ const spanLimit = 10 * time.Second
 // measure drives a plan, waits for its spans and judges them.
 func (w *world) measure(t *testing.T, plan []Request, connections int) *Score {
 	t.Helper()
-	if _, err := Drive(t.Context(), w.addr, plan, connections); err != nil {
+	driver := &Driver{Addr: w.addr, Connections: connections}
+	if _, err := driver.Send(t.Context(), plan); err != nil {
 		t.Fatalf("the traffic failed: %.2000s", err)
 	}
 	return w.judge(plan)
