@@ -7,13 +7,19 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 FUZZTIME ?= 10s
 KERNELS  ?= 5.10 6.1 6.12 newest
 BENCH    ?=
+CHAOS    ?=
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+DIST     ?= bin/dist
+ARCHES   ?= amd64 arm64
 
 # The agent is linked statically: it runs on any Linux of its architecture.
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test verify build deps generate drift check conventions unit integration harm fuzz bench bench-vm test-vm clean
+.PHONY: help demo test verify build deps generate drift check conventions unit integration harm chaos fuzz bench bench-vm test-vm \
+	pages install uninstall package image sbom test-packaging clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +60,10 @@ integration: build ## (root) real servers and clients, on every backend that thi
 harm: build ## (root) agents come, go and are killed beside busy applications, whose every byte is compared
 	TRACER_AGENT=$(CURDIR)/bin/tracer-agent HARM_TIME=$(or $(HARM_TIME),60s) $(GO) test -tags integration -count=1 -timeout 30m -v ./test/harm
 
+chaos: build ## (root) faults one by one, their outcomes in docs/faults.md; takes 10 minutes (CHAOS: further arguments)
+	$(GO) build -o .cache/chaos ./test/chaos
+	.cache/chaos -agent $(CURDIR)/bin/tracer-agent -out docs/faults.md $(CHAOS)
+
 fuzz: ## every fuzzer for FUZZTIME (default 10s)
 	GO="$(GO)" scripts/fuzz.sh $(FUZZTIME)
 
@@ -65,6 +75,27 @@ bench-vm: ## (root) the same on an instruction clock, in a virtual machine
 
 test-vm: ## (root) the main job on stock Debian kernels (KERNELS) in virtual machines
 	scripts/test-vm.sh $(KERNELS)
+
+pages: ## bin/pages: manual pages and shell completion
+	$(GO) run ./internal/cli/genman -version "$(VERSION)" -out bin/pages
+
+install: build pages ## (root) the agent, its unit and its pages, below DESTDIR and PREFIX (default /usr/local)
+	deploy/packaging/stage.sh "$(DESTDIR)" "$(PREFIX)" bin/tracer-agent bin/pages
+
+uninstall: pages ## (root) remove what install put there, but not /etc/tracer-agent
+	scripts/uninstall.sh "$(DESTDIR)" "$(PREFIX)"
+
+package: ## bin/dist: .deb, .rpm, tarball, SBOM, container image and checksums for ARCHES
+	GO="$(GO)" VERSION="$(VERSION)" deploy/packaging/package.sh "$(DIST)" $(ARCHES)
+
+image: ## bin/dist: the container image alone, an OCI archive for ARCHES
+	GO="$(GO)" VERSION="$(VERSION)" ONLY=image deploy/packaging/package.sh "$(DIST)" $(ARCHES)
+
+sbom: ## bin/dist: the bill of materials alone, CycloneDX, for ARCHES
+	GO="$(GO)" VERSION="$(VERSION)" ONLY=sbom deploy/packaging/package.sh "$(DIST)" $(ARCHES)
+
+test-packaging: build ## (root) packages, image, unit and dropped capabilities, in clean roots; installs what it needs
+	GO="$(GO)" scripts/test-packaging.sh
 
 clean: ## remove what was built; .cache (kernels and images of virtual machines) stays
 	rm -rf bin
