@@ -3,7 +3,8 @@
 # package.sh OUT [ARCH...]: builds .deb, .rpm, tarball and SBOM of the agent for amd64
 # and arm64, the container image of all of them, and SHA256SUMS, into OUT. The same
 # commit gives the same bytes: times are the commit's (SOURCE_DATE_EPOCH), owners are
-# root, and nothing of this machine gets in. VERSION names what is built.
+# root, and nothing of this machine gets in. VERSION names what is built; with
+# ONLY=image or ONLY=sbom nothing else is.
 set -eu
 umask 022
 cd "$(dirname "$0")/../.."
@@ -29,11 +30,17 @@ PACKAGE_VERSION=$(echo "$PACKAGE_VERSION" | tr -- '-' '+') # a dash would begin 
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-rm -f "$out"/tracer-agent[_-]* "$out/SHA256SUMS"
+only=${ONLY:-all}
+[ "$only" != all ] || rm -f "$out"/tracer-agent[_-]* "$out/SHA256SUMS"
 
 # The tools are those of this folder's own Go module.
-(cd deploy/packaging && "$go" build -trimpath -buildvcs=false -o "$work/" ./image ./sbom github.com/goreleaser/nfpm/v2/cmd/nfpm)
-"$go" run ./internal/cli/genman -version "$version" -out "$work/pages"
+tools="./image ./sbom"
+if [ "$only" = all ]; then
+	tools="$tools github.com/goreleaser/nfpm/v2/cmd/nfpm"
+	"$go" run ./internal/cli/genman -version "$version" -out "$work/pages"
+fi
+# shellcheck disable=SC2086 # a list of words
+(cd deploy/packaging && "$go" build -trimpath -buildvcs=false -o "$work/" $tools)
 
 # build ARCH: the binary, the same on every machine that has this Go.
 build() {
@@ -64,15 +71,19 @@ packages() {
 	done
 }
 
-images=
+binaries=
 for arch in "$@"; do
 	build "$arch"
-	archive "$arch"
-	packages "$arch"
-	"$work/sbom" -version "$version" -binary "$work/$arch/tracer-agent" >"$out/tracer-agent-$version-linux-$arch.cdx.json"
-	images="$images $arch=$work/$arch/tracer-agent"
+	binaries="$binaries $arch=$work/$arch/tracer-agent"
+	if [ "$only" = all ]; then
+		archive "$arch"
+		packages "$arch"
+	fi
+	if [ "$only" != image ]; then
+		"$work/sbom" -version "$version" -binary "$work/$arch/tracer-agent" >"$out/tracer-agent-$version-linux-$arch.cdx.json"
+	fi
 done
 # shellcheck disable=SC2086 # a list of words
-"$work/image" -version "$version" -out "$out/tracer-agent-$version-image.tar" $images
-(cd "$out" && sha256sum -- tracer-agent* >SHA256SUMS)
+[ "$only" = sbom ] || "$work/image" -version "$version" -out "$out/tracer-agent-$version-image.tar" $binaries
+[ "$only" != all ] || (cd "$out" && sha256sum -- tracer-agent* >SHA256SUMS)
 ls -l "$out"
