@@ -55,14 +55,14 @@ func (b goBuild) build(t *testing.T, dir string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, data := range map[string]string{"main.go": string(source), "go.mod": "module goservice\n\ngo 1.17\n"} {
+	for name, data := range map[string]string{"main.go": string(source), "go.mod": "module example.test/goservice\n\ngo 1.17\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	cmd := exec.Command("go", append(append([]string{"build"}, b.args...), "-o", "goservice", ".")...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED="+b.cgo, "GOFLAGS=", "GOWORK=off")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED="+b.cgo, "GOFLAGS=-mod=mod", "GOWORK=off")
 	if b.toolchain != "" {
 		cmd.Env = append(cmd.Env, "GOTOOLCHAIN="+b.toolchain)
 	}

@@ -30,7 +30,7 @@ func TestManyInFlight(t *testing.T) {
 		parts[i] = Plan(fmt.Sprintf("many%d", i), each, each, true, shape)
 		plan = append(plan, parts[i]...)
 	}
-	w := &world{site: s, agent: startAgent(t, newSink(t), agentOptions{block: s.block})}
+	w := &world{site: s, agent: startAgent(t, newSink(t), agentOptions{block: s.block, config: "export: {queue_bytes: 134217728}\n"})}
 
 	var errs [2]error
 	var drivers sync.WaitGroup
