@@ -92,6 +92,9 @@ func (d *sender) state() (n int, closed bool) {
 func (d *sender) deliver(ctx context.Context, batch []*Span) bool {
 	first := time.Now()
 	for {
+		if batch = d.withoutRevoked(batch); len(batch) == 0 {
+			return true
+		}
 		err := d.attempt(ctx, batch)
 		if err != nil && ctx.Err() != nil {
 			return false
@@ -114,6 +117,25 @@ func (d *sender) deliver(ctx context.Context, batch []*Span) bool {
 		d.q.stats.Retries++
 		d.q.mu.Unlock()
 	}
+}
+
+// withoutRevoked settles the spans of batch that are not to be sent any more and
+// returns the others, in its memory. It is called before each attempt: a batch
+// may wait for minutes.
+func (d *sender) withoutRevoked(batch []*Span) []*Span {
+	var lost []*Span
+	kept := batch[:0]
+	for _, s := range batch {
+		if s.revoked() {
+			lost = append(lost, s)
+		} else {
+			kept = append(kept, s)
+		}
+	}
+	if len(lost) > 0 {
+		d.settle(lost, 0, DropDeselected)
+	}
+	return kept
 }
 
 func (d *sender) attempt(ctx context.Context, batch []*Span) error {

@@ -3,6 +3,8 @@
 package export
 
 import (
+	"sync/atomic"
+
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/trace"
@@ -55,8 +57,14 @@ type Span struct {
 	// same pointer are batched into one ResourceSpans.
 	Resource *resource.Resource
 
+	// Revoked, if not nil, becomes true when the span is not to be sent any more,
+	// because its process is not to be traced.
+	Revoked *atomic.Bool
+
 	size int // approximate encoded bytes, set by Queue.Offer
 }
+
+func (s *Span) revoked() bool { return s.Revoked != nil && s.Revoked.Load() }
 
 // approxSize estimates the encoded size of s in bytes.
 func approxSize(s *Span) int {

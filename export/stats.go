@@ -12,12 +12,13 @@ const (
 	DropUnretryable                      // the receiver refused the batch for good
 	DropRetryExhausted                   // the batch failed for longer than MaxRetryElapsed
 	DropShutdown                         // not sent before the deadline of Close, or offered after Close
+	DropDeselected                       // its process is not to be traced any more
 	NumDropReasons
 )
 
 // String returns the reason's stable name, for metrics and logs.
 func (r DropReason) String() string {
-	return [...]string{"queue_full", "rejected", "unretryable", "retry_exhausted", "shutdown", "unknown"}[min(r, NumDropReasons)]
+	return [...]string{"queue_full", "rejected", "unretryable", "retry_exhausted", "shutdown", "deselected", "unknown"}[min(r, NumDropReasons)]
 }
 
 // QueueStats is a consistent snapshot of a [Queue]'s counters: at any time
