@@ -92,7 +92,7 @@ func (b *Builder) Request(x *Exchange, h *httpparse.Head) {
 		return
 	}
 	x.span = span
-	span.Resource = x.Target.Resource
+	span.Resource, span.Revoked = x.Target.Resource, x.Target.Revoked
 	span.Kind = trace.SpanKindClient
 	if x.Server {
 		span.Kind = trace.SpanKindServer

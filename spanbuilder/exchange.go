@@ -4,6 +4,7 @@ package spanbuilder
 
 import (
 	"net/netip"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -16,6 +17,7 @@ import (
 type Target struct {
 	Resource *resource.Resource // not nil; spans with the same pointer are exported together
 	Routes   *route.Set         // nil: no route is known
+	Revoked  *atomic.Bool       // not nil and true: the process is not to be traced any more
 }
 
 // Peer describes the connection that an exchange is on. It may be shared by
