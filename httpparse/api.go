@@ -33,12 +33,11 @@ type Field struct {
 // it is valid until the Handler method that received it returns.
 type Head struct {
 	Kind         Kind
-	Major, Minor uint8   // HTTP version, RFC 9112 section 2.3
-	Method       []byte  // valid iff Kind == Request
-	Target       []byte  // request-target as sent, valid iff Kind == Request
-	Status       int     // 100..999, valid iff Kind == Response
-	Fields       []Field // in wire order, at most Limits.Fields; never trailers
-	Truncated    bool    // a limit cut the head or Fields: framing may be unknown
+	Major, Minor uint8  // HTTP version, RFC 9112 section 2.3
+	Method       []byte // valid iff Kind == Request
+	Target       []byte // request-target as sent, valid iff Kind == Request
+	Status       int    // 100..999, valid iff Kind == Response
+	Truncated    bool   // a limit cut the head or Fields: framing may be unknown
 
 	// Size is the head's length in bytes including the empty line.
 	Size int
@@ -50,6 +49,36 @@ type Head struct {
 	Close bool
 	// Upgrade says that the head asks for, or with status 101 grants, another protocol.
 	Upgrade bool
+
+	text    []byte // begins with the field lines
+	lines   int    // how many of them are reported
+	scratch *Scratch
+	fields  []Field
+	kept    *block // the fields, if they are those of an earlier head
+}
+
+// Fields returns the header fields in wire order, at most Limits.Fields of
+// them; trailers never. It is as valid as h.
+func (h *Head) Fields() []Field {
+	if h.kept != nil {
+		return h.kept.all()
+	}
+	if h.lines > 0 {
+		s := h.scratch
+		s.fields = appendFields(s.fields[:0], h.Kind, h.text, h.lines)
+		h.fields, h.lines = s.fields, 0
+	}
+	return h.fields
+}
+
+// Note returns a place where a Handler can keep what it learns from Fields, nil
+// for most heads. What was put there is found again with later heads, and only
+// those, whose fields are the same byte for byte; at first there is nil.
+func (h *Head) Note() *any {
+	if h.kept == nil {
+		return nil
+	}
+	return &h.kept.note
 }
 
 // EndReason says how the end of a message was learned.

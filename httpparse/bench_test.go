@@ -8,12 +8,17 @@ import (
 	"testing"
 )
 
-// counter is the cheapest Handler.
-type counter struct{ heads, ends, desyncs int }
+// counter is the cheapest Handler that wants fields.
+type counter struct{ heads, fields, ends, desyncs int }
 
-func (c *counter) Head(*Head) Method { c.heads++; return MethodOther }
-func (c *counter) End(End)           { c.ends++ }
-func (c *counter) Desync()           { c.desyncs++ }
+func (c *counter) Head(h *Head) Method {
+	c.heads++
+	c.fields += len(h.Fields())
+	return MethodOther
+}
+
+func (c *counter) End(End) { c.ends++ }
+func (c *counter) Desync() { c.desyncs++ }
 
 // request10 is a browser's request with 10 fields.
 const request10 = "GET /v1/orders/81723?expand=items&limit=20 HTTP/1.1\r\n" +
@@ -53,6 +58,7 @@ var streams = []struct {
 	messages int
 }{
 	{"request", Request, request10, 0, 1},
+	{"request-other", Request, request10 + strings.Replace(request10, "-01\r", "-00\r", 1), 0, 2}, // never the one before
 	{"request-split", Request, request10, 200, 1},
 	{"request-bytewise", Request, request10, 1, 1},
 	{"request-folded", Request, strings.Replace(request10, "; theme", ";\r\n theme", 1), 0, 1},

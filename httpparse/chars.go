@@ -3,11 +3,11 @@
 package httpparse
 
 // tchar marks the bytes of a token (RFC 9110 section 5.6.2). It is never written to.
-var tchar = tokenBytes()
+var tchar = bytesIn("!#$%&'*+-.^_`|~0123456789" +
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
-func tokenBytes() (t [256]bool) {
-	for _, c := range []byte("!#$%&'*+-.^_`|~0123456789" +
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+func bytesIn(chars string) (t [256]bool) {
+	for _, c := range []byte(chars) {
 		t[c] = true
 	}
 	return t
@@ -45,17 +45,14 @@ func hexValue(c byte) int64 {
 }
 
 func trimBlank(b []byte) []byte {
-	for len(b) > 0 && isBlank(b[0]) {
-		b = b[1:]
+	from, to := 0, len(b)
+	for from < to && isBlank(b[from]) {
+		from++
 	}
-	return trimBlankRight(b)
-}
-
-func trimBlankRight(b []byte) []byte {
-	for len(b) > 0 && isBlank(b[len(b)-1]) {
-		b = b[:len(b)-1]
+	for from < to && isBlank(b[to-1]) {
+		to--
 	}
-	return b
+	return b[from:to]
 }
 
 // trimCR drops the CR of a line whose LF is already gone. A lone LF ends a

@@ -4,46 +4,49 @@ package httpparse
 
 import "bytes"
 
-// parseFields reads field lines into h and f until the empty line. It gives
-// the bytes read and whether the empty line was among them. Folded lines end
+// special marks the first bytes of lines that matter where a message ends: the
+// empty line, a folded one, and the names that framing knows. It is never
+// written to.
+var special = bytesIn("\r\n \tcCtTuU")
+
+// scan reads field lines until the empty line. It gives the bytes read, the
+// number of lines, and whether the empty line was behind them. Folded lines end
 // the reading unless unfolded says that the caller has joined them; a line
 // that still begins with white space then has nothing to continue and is
 // passed over (RFC 9112 section 2.2).
-func (p *Parser) parseFields(b []byte, h *Head, f *framing, unfolded bool) (n int, whole bool) {
-	fields, used := p.lim.Scratch.fields, 0
+func (f *framing) scan(k Kind, b []byte, unfolded bool) (n, lines int, whole bool) {
 	for {
 		i := bytes.IndexByte(b[n:], '\n')
 		if i < 0 {
-			break
+			return n, lines, false
 		}
-		line := trimCR(b[n : n+i])
-		if len(line) > 0 && isBlank(line[0]) && !unfolded {
-			break
+		if first := b[n]; special[first] {
+			switch {
+			case i == 0, i == 1 && first == '\r':
+				return n + i + 1, lines, true
+			case !isBlank(first):
+				f.line(k, trimCR(b[n:n+i]))
+			case !unfolded:
+				return n, lines, false
+			}
 		}
 		n += i + 1
-		if len(line) == 0 {
-			whole = true
-			break
-		}
-		if used == len(fields) {
-			fields = append(fields, Field{})
-		}
-		field := &fields[used]
-		if !field.read(h.Kind, line) {
-			continue
-		}
-		if concerns(len(field.Name)) {
-			f.note(field.Name, field.Value)
-		}
-		if used < p.lim.Fields {
-			used++
-		} else {
-			h.Truncated = true
-		}
+		lines++
 	}
-	p.lim.Scratch.fields = fields
-	h.Fields = fields[:used]
-	return n, whole
+}
+
+// appendFields appends the fields among the first lines of text.
+func appendFields(fields []Field, k Kind, text []byte, lines int) []Field {
+	for range lines {
+		i := bytes.IndexByte(text, '\n')
+		n := len(fields)
+		fields = append(fields, Field{})
+		if !fields[n].read(k, trimCR(text[:i])) {
+			fields = fields[:n]
+		}
+		text = text[i+1:]
+	}
+	return fields
 }
 
 // read cuts a field line at its colon. A line that is no field is refused and
@@ -55,17 +58,25 @@ func (f *Field) read(k Kind, line []byte) bool {
 	for n < len(line) && tchar[line[n]] {
 		n++
 	}
-	colon := n
-	if k == Response {
-		for colon < len(line) && isBlank(line[colon]) {
-			colon++
-		}
-	}
-	if n == 0 || colon == len(line) || line[colon] != ':' {
+	value, ok := valueOf(k, line[n:])
+	if !ok || n == 0 {
 		return false
 	}
-	f.Name, f.Value = line[:n], trimBlank(line[colon+1:])
+	f.Name, f.Value = line[:n], value
 	return true
+}
+
+// valueOf returns the value of a field from the rest of its line behind the name.
+func valueOf(k Kind, rest []byte) (value []byte, ok bool) {
+	if k == Response {
+		for len(rest) > 0 && isBlank(rest[0]) {
+			rest = rest[1:]
+		}
+	}
+	if len(rest) == 0 || rest[0] != ':' {
+		return nil, false
+	}
+	return trimBlank(rest[1:]), true
 }
 
 // unfold joins folded field lines in place, by white space for the line end

@@ -20,33 +20,33 @@ type framing struct {
 	partial   bool  // not every field line was seen
 }
 
-// framingNames has a bit set for the length of each name that note knows.
-const framingNames = 1<<len("upgrade") | 1<<len("connection") |
-	1<<len("content-length") | 1<<len("transfer-encoding")
-
-// concerns says whether note may know a name of length n. Almost no field is one.
-func concerns(n int) bool { return n < 32 && framingNames>>n&1 != 0 }
-
-// note looks at one field line. Names are compared by length first.
-func (f *framing) note(name, value []byte) {
-	switch len(name) {
-	case len("upgrade"):
-		if equalFold(name, "upgrade") && len(value) > 0 {
+// line looks at one field line.
+func (f *framing) line(k Kind, line []byte) {
+	switch line[0] | 0x20 {
+	case 'c':
+		if v, ok := named(k, line, "content-length"); ok {
+			f.noteLength(v)
+		} else if v, ok := named(k, line, "connection"); ok {
+			f.noteConnection(v)
+		}
+	case 't':
+		if v, ok := named(k, line, "transfer-encoding"); ok {
+			f.noteCoding(v)
+		}
+	case 'u':
+		if v, ok := named(k, line, "upgrade"); ok && len(v) > 0 {
 			f.upgrade = true
 		}
-	case len("connection"):
-		if equalFold(name, "connection") {
-			f.noteConnection(value)
-		}
-	case len("content-length"):
-		if equalFold(name, "content-length") {
-			f.noteLength(value)
-		}
-	case len("transfer-encoding"):
-		if equalFold(name, "transfer-encoding") {
-			f.noteCoding(value)
-		}
 	}
+}
+
+// named returns the value of line if it is the field of that name.
+func named(k Kind, line []byte, name string) (value []byte, ok bool) {
+	n := len(name)
+	if len(line) <= n || line[n] != ':' && !isBlank(line[n]) || !equalFold(line[:n], name) {
+		return nil, false
+	}
+	return valueOf(k, line[n:])
 }
 
 // noteConnection reads connection options (RFC 9110 section 7.6.1).

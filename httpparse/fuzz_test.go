@@ -110,7 +110,7 @@ func (v *invariants) Head(h *Head) Method {
 	if v.open || v.closed {
 		v.t.Fatalf("head while open=%v closed=%v", v.open, v.closed)
 	}
-	if h.Kind != v.kind || h.Major != 1 || h.Size < 13 || len(h.Fields) > DefaultFields {
+	if h.Kind != v.kind || h.Major != 1 || h.Size < 13 || len(h.Fields()) > DefaultFields {
 		v.t.Fatalf("impossible head %+v", h)
 	}
 	if h.Kind == Response && (h.Status < 100 || h.Status > 999) {
@@ -119,7 +119,7 @@ func (v *invariants) Head(h *Head) Method {
 	if h.Kind == Request && (len(h.Method) == 0 || len(h.Target) == 0) {
 		v.t.Fatal("empty method or target")
 	}
-	for _, f := range h.Fields {
+	for _, f := range h.Fields() {
 		if len(f.Name) == 0 || bytes.ContainsAny(f.Value, "\n") {
 			v.t.Fatalf("impossible field %q", f)
 		}
@@ -220,7 +220,7 @@ func (c *first) Head(h *Head) Method {
 	if c.heads++; c.heads == 1 {
 		c.method, c.target, c.status = string(h.Method), string(h.Target), h.Status
 		c.minor = int(h.Minor)
-		for _, f := range h.Fields {
+		for _, f := range h.Fields() {
 			if !slices.Contains(rewritten, http.CanonicalHeaderKey(string(f.Name))) {
 				c.fields++
 			}

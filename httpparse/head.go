@@ -53,13 +53,13 @@ func (p *Parser) feedHead(b []byte, h Handler) int {
 		return 0
 	}
 	f := framing{length: -1}
-	n, whole := p.parseFields(window[eol+1:], hd, &f, false)
+	n, whole := p.fieldLines(hd, window[eol+1:], &f)
 	if !whole {
 		return p.feedPartial(b, h)
 	}
-	hd.Size = eol + 1 + n
-	p.advance(int64(hd.Size))
-	size := hd.Size
+	size := eol + 1 + n
+	hd.Size = size
+	p.advance(int64(size))
 	p.deliver(hd, &f, headWhole, h)
 	return size
 }
@@ -80,9 +80,36 @@ func emptyLines(b []byte) int {
 }
 
 func (p *Parser) newHead() *Head {
-	hd := &p.lim.Scratch.head
-	*hd = Head{Kind: p.kind}
-	return hd
+	s := p.lim.Scratch
+	s.head = Head{Kind: p.kind, scratch: s}
+	return &s.head
+}
+
+// fieldLines reads what follows a start line, as [framing.scan] does.
+func (p *Parser) fieldLines(h *Head, text []byte, f *framing) (n int, whole bool) {
+	kept := p.lim.Scratch.place(text)
+	if kept != nil && kept.begins(p.kind, text) && kept.lines <= p.lim.Fields {
+		h.kept = kept
+		*f = kept.framing
+		return kept.size, true
+	}
+	n, lines, whole := f.scan(p.kind, text, false)
+	if !whole {
+		return n, false
+	}
+	if kept != nil {
+		kept.keep(p.kind, text[:n], lines, f)
+	}
+	p.limitFields(h, text, lines)
+	return n, true
+}
+
+// limitFields lets h take its fields from the lines that text begins with.
+func (p *Parser) limitFields(h *Head, text []byte, lines int) {
+	if lines > p.lim.Fields {
+		lines, h.Truncated = p.lim.Fields, true
+	}
+	h.text, h.lines = text, lines
 }
 
 // refuse gives up on a start line that is not one of HTTP/1. line is nil if
@@ -210,7 +237,9 @@ func (p *Parser) finishHead(ext extent, h Handler) {
 	eol := bytes.IndexByte(text, '\n')
 	parseStartLine(p.kind, trimCR(text[:eol]), hd)
 	f := framing{length: -1, partial: ext != headWhole}
-	p.parseFields(text[eol+1:], hd, &f, true)
+	text = text[eol+1:]
+	_, lines, _ := f.scan(p.kind, text, true)
+	p.limitFields(hd, text, lines)
 	hd.Truncated = hd.Truncated || f.partial
 	hd.Size = d.size
 	p.deliver(hd, &f, ext, h)

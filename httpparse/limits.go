@@ -21,8 +21,8 @@ type Limits struct {
 	// passed over until its empty line, and the Head is reported Truncated.
 	// It is at least 512.
 	HeadBytes int
-	// Fields is how many field lines of a head are reported. Those after
-	// them still take part in framing.
+	// Fields is how many field lines of a head are reported, those included
+	// that are refused. Those after them still take part in framing.
 	Fields int
 	// Scratch is working memory; nil gives the Parser its own.
 	Scratch *Scratch
@@ -50,6 +50,15 @@ type Scratch struct {
 	head   Head
 	fields []Field
 	spare  []byte
+	memo   *memo
+}
+
+// place is [memo.place].
+func (s *Scratch) place(text []byte) *block {
+	if s.memo == nil {
+		s.memo = new(memo)
+	}
+	return s.memo.place(text)
 }
 
 // take gives an empty buffer, with capacity if one was returned before.

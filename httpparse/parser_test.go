@@ -35,7 +35,7 @@ func (r *recorder) Head(h *Head) Method {
 			b.WriteString(" " + flag.name)
 		}
 	}
-	for _, f := range h.Fields {
+	for _, f := range h.Fields() {
 		fmt.Fprintf(&b, " [%s:%s]", f.Name, f.Value)
 	}
 	r.log = append(r.log, fmt.Sprintf("%s at=%d", b.String(), r.p.Offset()))

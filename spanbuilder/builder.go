@@ -103,8 +103,9 @@ func (b *Builder) Request(x *Exchange, h *httpparse.Head) {
 // scan goes through the head's fields once: for the trace context, for the
 // fields that become attributes, and for those that are captured.
 func (b *Builder) scan(h *httpparse.Head, span *export.Span) (host, agent string) {
-	for i := range h.Fields {
-		f := &h.Fields[i]
+	fields := h.Fields()
+	for i := range fields {
+		f := &fields[i]
 		b.extractor.Field(f.Name, f.Value)
 		switch len(f.Name) {
 		case len("Host"):
@@ -117,7 +118,7 @@ func (b *Builder) scan(h *httpparse.Head, span *export.Span) (host, agent string
 			}
 		}
 	}
-	span.Attrs = b.request.collect(span.Attrs, h.Fields)
+	span.Attrs = b.request.collect(span.Attrs, fields)
 	return host, agent
 }
 
@@ -155,7 +156,9 @@ func (b *Builder) Response(x *Exchange, h *httpparse.Head) {
 	if x.span == nil {
 		return
 	}
-	x.span.Attrs = b.response.collect(x.span.Attrs, h.Fields)
+	if len(b.response.names) > 0 {
+		x.span.Attrs = b.response.collect(x.span.Attrs, h.Fields())
+	}
 }
 
 // Done finishes the span of x and hands it on.

@@ -64,7 +64,7 @@ func (r *recorder) Response(x *spanbuilder.Exchange, h *httpparse.Head) {
 		r.t.Fatalf("a response for an exchange that is not open or has one: %v", s)
 	}
 	s.status = h.Status
-	for _, f := range h.Fields {
+	for _, f := range h.Fields() {
 		if string(f.Name) == "X-I" {
 			s.answer = atoi(string(f.Value))
 		}

@@ -18,7 +18,7 @@ type collector struct {
 
 func (c *collector) Head(h *httpparse.Head) httpparse.Method {
 	c.x.Begin()
-	for _, f := range h.Fields {
+	for _, f := range h.Fields() {
 		c.x.Field(f.Name, f.Value)
 	}
 	c.parents = append(c.parents, c.x.Result().Parent.String())
