@@ -4,6 +4,7 @@ package agent
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,7 +26,7 @@ type pipeline struct {
 	table    *conn.Table
 	builder  *spanbuilder.Builder
 	clock    *spanbuilder.Clock
-	routes   []*route.Set                              // by include rule
+	routes   map[string]*route.Set                     // by the patterns of a rule
 	targets  map[*discovery.Target]*spanbuilder.Target // what spans need of each
 	swept    time.Time                                 // when idle connections were last looked at
 	data     event.Data                                // the record at hand: it would be allocated each time
@@ -55,16 +56,7 @@ func newPipeline(cfg config.Config, k conn.Kernel, d *discovery.Discovery, sink 
 	if err != nil {
 		return nil, err
 	}
-	p := &pipeline{discover: d, clock: clock, targets: map[*discovery.Target]*spanbuilder.Target{}}
-	for i, in := range cfg.Instrument {
-		var set *route.Set
-		if len(in.Routes) > 0 {
-			if set, err = route.Compile(in.Routes); err != nil {
-				return nil, fmt.Errorf("instrument[%d].routes: %w", i, err)
-			}
-		}
-		p.routes = append(p.routes, set)
-	}
+	p := &pipeline{discover: d, clock: clock, routes: map[string]*route.Set{}, targets: map[*discovery.Target]*spanbuilder.Target{}}
 	if p.builder, err = spanbuilder.New(bc, clock, sink); err != nil {
 		return nil, err
 	}
@@ -109,12 +101,26 @@ func (p *pipeline) target(tgid uint32) *spanbuilder.Target {
 	if len(p.targets) >= maxTargets {
 		clear(p.targets)
 	}
-	t := &spanbuilder.Target{Resource: dt.Resource}
-	if dt.RuleIndex >= 0 && dt.RuleIndex < len(p.routes) {
-		t.Routes = p.routes[dt.RuleIndex]
-	}
+	t := &spanbuilder.Target{Resource: dt.Resource, Routes: p.routeSet(dt.Routes), Revoked: dt.RevokedFlag()}
 	p.targets[dt] = t
 	return t
+}
+
+// routeSet returns a rule's patterns compiled, nil if there are none.
+func (p *pipeline) routeSet(patterns []string) *route.Set {
+	if len(patterns) == 0 {
+		return nil
+	}
+	key := strings.Join(patterns, "\n")
+	set, ok := p.routes[key]
+	if !ok {
+		if len(p.routes) >= maxTargets {
+			clear(p.routes)
+		}
+		set, _ = route.Compile(patterns) // checked when the configuration was read
+		p.routes[key] = set
+	}
+	return set
 }
 
 // record takes one record of the data ring. The caller holds mu.
