@@ -110,3 +110,12 @@ func (p *Probes) SetPort(port uint16, r PortRule) error {
 	}
 	return nil
 }
+
+// UnsetPort makes a listening port one that no rule names. It is no error if it was.
+func (p *Probes) UnsetPort(port uint16) error {
+	err := p.coll.Maps["rule_by_port"].Delete(port)
+	if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		return fmt.Errorf("take back rules of port %d: %w", port, err)
+	}
+	return nil
+}

@@ -36,3 +36,5 @@ func (k kernel) SetPort(port uint16, include, exclude uint64, auto bool) error {
 	}
 	return k.p.SetPort(port, r)
 }
+
+func (k kernel) UnsetPort(port uint16) error { return k.p.UnsetPort(port) }

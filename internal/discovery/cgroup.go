@@ -27,6 +27,7 @@ type cgroup struct {
 	units     []string // systemd units, the outermost first
 	service   string   // the service unit that names the workload, "" if none
 	container container
+	pod       *podRef // nil: in no pod
 }
 
 // parseCgroup judges the lines of /proc/PID/cgroup. Units stand in the v2 or

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"path/filepath"
 	"strings"
 
@@ -45,13 +44,22 @@ func (s *cgroupSet) find() error {
 	if err != nil {
 		return fmt.Errorf("read mounts: %w", err)
 	}
+	best := -1
 	for _, m := range mounts {
-		if m.FSType == "cgroup2" {
-			s.mount, s.root = m.MountPoint, m.Root
-			return nil
+		// In a container there may be its own part of the hierarchy besides the host's.
+		if ups := splitCgroupPath(m.Root).ups; m.FSType == "cgroup2" && ups > best {
+			s.mount, s.root, best = m.MountPoint, m.Root, ups
 		}
 	}
-	return errNoCgroup2
+	if best < 0 {
+		return errNoCgroup2
+	}
+	return nil
+}
+
+// path returns the cgroup path of a directory below the mount.
+func (s *cgroupSet) path(dir string) string {
+	return strings.TrimSuffix(s.root, "/") + "/" + strings.TrimPrefix(strings.TrimPrefix(dir, s.mount), "/")
 }
 
 // dir returns the directory of a cgroup path, false if the mount does not show it.
@@ -152,42 +160,56 @@ func (d *Discovery) setCgroup(id uint64, dir string) {
 // unselects what is gone.
 func (d *Discovery) syncCgroups() error {
 	if !d.matcher.selectsCgroups() {
+		d.pruneCgroups()
 		return nil
+	}
+	if err := d.watch.open(); err != nil {
+		d.opts.Log.Debug("new cgroups are found by rescans only", "error", err)
 	}
 	d.mu.Lock()
 	err := d.cgroups.find()
-	mount, root := d.cgroups.mount, d.cgroups.root
+	mount := d.cgroups.mount
 	d.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	found := map[uint64]string{}
-	err = filepath.WalkDir(mount, func(dir string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.IsDir() {
-			return nil // a cgroup that vanished while it was walked
-		}
-		cgroupPath := path.Join("/", root, strings.TrimPrefix(dir, mount))
-		cg := parseCgroup([]procfs.Cgroup{{HierarchyID: 0, Path: cgroupPath}})
-		if !d.matcher.selectsCgroup(d.fs, cg) {
-			return nil
-		}
-		if id, err := cgroupID(dir); err == nil {
-			found[id] = dir
-		}
-		return nil
-	})
-	d.applyCgroups(found)
+	err = d.walkCgroups(mount)
+	d.pruneCgroups()
 	return err
 }
 
-func (d *Discovery) applyCgroups(found map[uint64]string) {
+// walkCgroups selects what the rules name at and below a directory, and has it
+// watched for new ones.
+func (d *Discovery) walkCgroups(top string) error {
+	return filepath.WalkDir(top, func(dir string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() {
+			return nil // a cgroup that vanished while it was walked
+		}
+		d.watch.add(dir) // before it is listed, so that none is missed
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if !d.cgroupMatches(dir) {
+			return nil
+		}
+		if id, err := cgroupID(dir); err == nil {
+			d.setCgroup(id, dir)
+		}
+		return nil
+	})
+}
+
+// cgroupMatches tells whether the rules name a directory as a whole. Callers hold mu.
+func (d *Discovery) cgroupMatches(dir string) bool {
+	cg := d.fs.cgroupOf([]procfs.Cgroup{{HierarchyID: 0, Path: d.cgroups.path(dir)}})
+	return d.matcher.selectsCgroup(d.fs, cg)
+}
+
+// pruneCgroups unselects what is gone or is not named any more.
+func (d *Discovery) pruneCgroups() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for id, dir := range found {
-		d.setCgroup(id, dir)
-	}
 	for id, dir := range d.cgroups.selected {
-		if now, err := cgroupID(dir); err == nil && now == id {
+		if now, err := cgroupID(dir); err == nil && now == id && d.cgroupMatches(dir) {
 			continue
 		}
 		if err := d.kernel.SetCgroup(id, false); err != nil {

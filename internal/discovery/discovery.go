@@ -19,6 +19,7 @@ type Options struct {
 	HostName string // host.name; default os.Hostname
 	Version  string // of the agent, for telemetry.distro.version
 	Self     uint32 // the agent's own process: always excluded; 0: none
+	Pods     Pods   // what is known of pods; nil: rules about pods match nothing
 
 	RescanEvery  time.Duration // default 30 s
 	MaxProcesses int           // records of processes with a verdict; default 65536
@@ -65,21 +66,27 @@ type Stats struct {
 
 // Discovery keeps the kernel's selection in step with the rules. OnFork,
 // OnExec, OnExit, OnListen and Lookup are for one goroutine, in the order of
-// the events; Rescan, Run and Stats are for any. A rescan judges without the
+// the events; Rescan, Refresh, Apply, Run and Stats are for any. A rescan judges without the
 // lock and holds it only for lookups and for applying a changed verdict.
 type Discovery struct {
-	matcher *Matcher
-	kernel  Kernel
-	opts    Options
-	fs      *procFS
-	now     func() time.Time
+	kernel Kernel
+	opts   Options
+	fs     *procFS
+	now    func() time.Time
+	watch  cgroupWatch
+
+	// passing is held by whoever goes over all processes: one at a time, and
+	// with the rules that the pass began with.
+	passing sync.Mutex
 
 	mu        sync.Mutex
+	matcher   *Matcher // replaced with both locks held
 	procs     map[uint32]*record
 	exited    *exited
 	resources *resources
 	cgroups   *cgroupSet
 	stats     Stats
+	fellAt    time.Time // when a change last ended a selection
 }
 
 // record is a process with a verdict.
@@ -91,6 +98,7 @@ type record struct {
 	program program
 	start   uint64 // 0: forked and not read yet
 	setAt   time.Time
+	pod     string // UID of its pod, "" if in none
 	// unchecked: forked, and exclusions that may have begun to match since
 	// then were not looked at.
 	unchecked bool
@@ -124,6 +132,7 @@ func New(m *Matcher, k Kernel, opts Options) (*Discovery, error) {
 	if err != nil {
 		return nil, err
 	}
+	fs.pods = opts.Pods
 	return &Discovery{
 		matcher:   m,
 		kernel:    k,
@@ -145,10 +154,10 @@ const maxPasses = 10
 // finds nothing new. The kernel programs must be attached before, so that no
 // fork, exec or listen is missed; events may queue up meanwhile.
 func (d *Discovery) Start(ctx context.Context) error {
-	for port, mask := range d.matcher.ports {
-		if err := d.kernel.SetPort(port, mask.include, mask.exclude, mask.auto); err != nil {
-			return fmt.Errorf("name port %d to the kernel: %w", port, err)
-		}
+	d.passing.Lock()
+	defer d.passing.Unlock()
+	if err := d.namePorts(d.matcher); err != nil {
+		return err
 	}
 	if d.opts.Self != 0 {
 		d.mu.Lock()
@@ -171,9 +180,21 @@ func (d *Discovery) Start(ctx context.Context) error {
 	return nil
 }
 
+func (d *Discovery) namePorts(m *Matcher) error {
+	for port, mask := range m.ports {
+		if err := d.kernel.SetPort(port, mask.include, mask.exclude, mask.auto); err != nil {
+			return fmt.Errorf("name port %d to the kernel: %w", port, err)
+		}
+	}
+	return nil
+}
+
 // Run rescans periodically until ctx is done. It is the safety net for lost
 // events and for changes that cause none.
 func (d *Discovery) Run(ctx context.Context) {
+	var watching sync.WaitGroup
+	watching.Go(func() { d.watch.run(ctx, d.newCgroup) })
+	defer watching.Wait()
 	ticker := time.NewTicker(d.opts.RescanEvery)
 	defer ticker.Stop()
 	for {
@@ -190,9 +211,12 @@ func (d *Discovery) Run(ctx context.Context) {
 
 // Rescan judges every process and returns how many verdicts changed.
 func (d *Discovery) Rescan() (int, error) {
+	d.passing.Lock()
+	defer d.passing.Unlock()
 	return d.pass(newListeners(d.matcher.ports))
 }
 
+// pass judges every process. Callers hold passing.
 func (d *Discovery) pass(heard *listeners) (int, error) {
 	if err := d.syncCgroups(); err != nil {
 		d.opts.Log.Debug("cgroups cannot be listed", "error", err)

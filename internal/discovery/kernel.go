@@ -79,4 +79,6 @@ type Kernel interface {
 	// SetPort names a port: the include and exclude rules that list it, and
 	// whether an unjudged process that listens on it is selected at once.
 	SetPort(port uint16, include, exclude uint64, auto bool) error
+	// UnsetPort takes a name back; one that there was not is no error.
+	UnsetPort(port uint16) error
 }

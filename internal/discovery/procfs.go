@@ -28,6 +28,8 @@ type procFS struct {
 	root       string
 	fs         procfs.FS
 	containers *containerNames
+	paths      podPaths
+	pods       Pods // nil: nothing is known of pods
 }
 
 func newProcFS(root string, containers *containerNames) (*procFS, error) {
@@ -35,7 +37,32 @@ func newProcFS(root string, containers *containerNames) (*procFS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open proc filesystem %s: %w", root, err)
 	}
-	return &procFS{root: root, fs: fs, containers: containers}, nil
+	f := &procFS{root: root, fs: fs, containers: containers}
+	if lines, err := f.cgroupLines(1); err == nil { // else no path counts but those that begin at /
+		f.paths = newPodPaths(lines)
+	}
+	return f, nil
+}
+
+func (f *procFS) cgroupLines(pid int) ([]procfs.Cgroup, error) {
+	proc, err := f.fs.Proc(pid)
+	if err != nil {
+		return nil, err
+	}
+	return proc.Cgroups()
+}
+
+// cgroupOf judges the lines of a process. In a pod the container is the one that
+// the pod's own cgroup holds: below, the container may make what it likes.
+func (f *procFS) cgroupOf(lines []procfs.Cgroup) cgroup {
+	cg := parseCgroup(lines)
+	if cg.pod = f.paths.of(lines); cg.pod != nil {
+		cg.container.id, cg.container.runtime = cg.pod.container, ""
+		if cg.pod.contradictory {
+			cg.container.id = ""
+		}
+	}
+	return cg
 }
 
 func (f *procFS) path(pid uint32, name string) string {
@@ -203,15 +230,11 @@ func parseEUID(status []byte) (uint32, error) {
 // cgroup returns what the process's cgroup paths tell.
 func (p *process) cgroup() (cgroup, error) {
 	return p.lazyCgroup.get(func() (cgroup, error) {
-		proc, err := p.fs.fs.Proc(int(p.pid))
+		lines, err := p.fs.cgroupLines(int(p.pid))
 		if err != nil {
 			return cgroup{}, err
 		}
-		lines, err := proc.Cgroups()
-		if err != nil {
-			return cgroup{}, err
-		}
-		return parseCgroup(lines), nil
+		return p.fs.cgroupOf(lines), nil
 	})
 }
 

@@ -69,17 +69,24 @@ func readLine(name string) string {
 }
 
 // build describes the program in p. The process's own environment wins over
-// everything but what describes this agent: whoever deploys a service knows its
+// everything but its place in the cluster and what describes this agent: whoever deploys a service knows its
 // name better than a rule that may match many. service.name in order:
-// OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, the rule's name, the systemd
-// service, the program. The error tells of a malformed environment; the
+// OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, the pod's annotation, the rule's
+// name, the pod's labels and owner, the systemd service, the program. The error tells of a malformed environment; the
 // resource is usable even so.
 func (r *resources) build(p *process, ruleName string) (*resource.Resource, string, error) {
 	attrs := append([]attribute.KeyValue(nil), r.host...)
 	attrs = append(attrs, semconv.ServiceName(serviceName(p, ruleName)))
 	attrs = append(attrs, r.process(p)...)
+	pod, known := p.pod()
+	if known == yes {
+		attrs = append(attrs, podService(pod)...)
+	}
 	own, err := ownAttributes(p)
 	attrs = append(attrs, own...)
+	if known == yes {
+		attrs = append(attrs, podIdentity(pod, containerID(p))...)
+	}
 	attrs = append(attrs, r.agent...)
 	res := resource.NewWithAttributes(semconv.SchemaURL, attrs...) // the last of equal keys wins
 	name, _ := res.Set().Value(semconv.ServiceNameKey)
@@ -103,6 +110,14 @@ func (r *resources) process(p *process) []attribute.KeyValue {
 		attrs = append(attrs, semconv.ProcessOwner(owner))
 	}
 	return attrs
+}
+
+func containerID(p *process) string {
+	cg, err := p.cgroup()
+	if err != nil {
+		return ""
+	}
+	return cg.container.id
 }
 
 // instanceID is the same for a program instance as long as it runs, whatever
@@ -135,6 +150,9 @@ func (r *resources) owner(p *process) string {
 func serviceName(p *process, ruleName string) string {
 	if ruleName != "" {
 		return ruleName
+	}
+	if pod, known := p.pod(); known == yes {
+		return pod.ServiceName()
 	}
 	if cg, err := p.cgroup(); err == nil && cg.service != "" {
 		return unitService(cg.service)

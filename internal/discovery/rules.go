@@ -8,6 +8,8 @@ import (
 	"os/user"
 	"strconv"
 	"strings"
+
+	"github.com/tracer-agent/tracer-agent/internal/kube"
 )
 
 // Rules is what the operator wants traced: a process is selected iff some
@@ -41,6 +43,13 @@ type Rule struct {
 	Containers []string
 	// Users: names or numbers of the effective user.
 	Users []string
+	// Namespaces: globs over the names of Kubernetes namespaces. This and the
+	// next four are of the process's pod; see Pods.
+	Namespaces []string
+	// NamespaceLabels, PodLabels, PodAnnotations: all of these, AnyValue for any value.
+	NamespaceLabels, PodLabels, PodAnnotations map[string]string
+	// Workloads: controllers of the pod, "kind/glob": "deployment/cart".
+	Workloads []string
 	// Routes: path patterns for http.route, handed through to Target. Not a criterion.
 	Routes []string
 }
@@ -75,7 +84,8 @@ type criterion struct {
 	cgroup bool // depends on the cgroup alone
 	wanted []string
 	test   func(*process) answer
-	show   func(*process) string // the actual value, for explanations
+	pod    func(*kube.Pod) answer // not nil: depends on the pod alone
+	show   func(*process) string  // the actual value, for explanations
 }
 
 // Compile checks the rules and prepares them. The error joins every problem
@@ -127,6 +137,11 @@ func compileRule(src Rule) (rule, error) {
 	add(userCriterion(src.Users))
 	add(unitCriterion(src.Units))
 	add(containerCriterion(src.Containers))
+	add(namespaceCriterion(src.Namespaces))
+	add(labelCriterion("namespace_labels", src.NamespaceLabels, func(p *kube.Pod) map[string]string { return p.NamespaceLabels }), nil)
+	add(labelCriterion("pod_labels", src.PodLabels, func(p *kube.Pod) map[string]string { return p.Labels }), nil)
+	add(labelCriterion("pod_annotations", src.PodAnnotations, func(p *kube.Pod) map[string]string { return p.Annotations }), nil)
+	add(workloadCriterion(src.Workloads))
 	add(cmdlineCriterion(src.Cmdline))
 	for _, p := range src.Ports {
 		if p.First == 0 || p.Last < p.First {
@@ -137,7 +152,7 @@ func compileRule(src Rule) (rule, error) {
 		errs = append(errs, errors.New("no criterion: it would match every process"))
 	}
 	inCgroup := len(src.Units) + len(src.Containers)
-	r.cgroup = inCgroup > 0 && len(src.Ports)+len(src.Exe)+len(src.Cmdline)+len(src.PIDs)+len(src.Users) == 0
+	r.cgroup = inCgroup+src.podCriteria() > 0 && len(src.Ports)+len(src.Exe)+len(src.Cmdline)+len(src.PIDs)+len(src.Users) == 0
 	r.mutable = inCgroup+len(src.Users)+len(src.Cmdline) > 0
 	return r, errors.Join(errs...)
 }

@@ -2,7 +2,10 @@
 
 package discovery
 
-import "errors"
+import (
+	"errors"
+	"sync/atomic"
+)
 
 // judge is the matcher's judgement, with the agent itself always excluded.
 func (d *Discovery) judge(p *process) judgement {
@@ -30,6 +33,10 @@ func (d *Discovery) consider(tgid uint32) {
 	}
 	d.stats.Judged++
 	l := newListeners(d.matcher.ports)
+	if d.distrusts() {
+		d.settle(tgid, l) // also if there is nothing that it needs an entry for
+		return
+	}
 	j := d.judge(p)
 	if j.State == StateCandidate && !d.matcher.needsEntry(j.Verdict) {
 		j = d.matcher.listen(j, l.ports(p))
@@ -47,6 +54,9 @@ func (d *Discovery) settle(tgid uint32, l *listeners) *record {
 	entry, err := d.kernel.WatchProcess(tgid)
 	if !d.applied(tgid, err) {
 		return nil
+	}
+	if d.distrusts() {
+		entry = Verdict{}
 	}
 	if l.heard != nil && entry.State < l.least {
 		l = newListeners(d.matcher.ports) // it may have executed another program since
@@ -106,7 +116,7 @@ func (d *Discovery) commit(p *process, entry Verdict, rec record, parent *record
 		return nil
 	}
 	rec.setAt = d.now()
-	rec.start, rec.program = p.stat.start, programOf(p)
+	rec.start, rec.program, rec.pod = p.stat.start, programOf(p), podOf(p)
 	rec.target = d.target(p, &rec, old, parent)
 	d.procs[p.pid] = &rec
 	d.selectCgroup(p, rec.verdict)
@@ -127,6 +137,14 @@ func (d *Discovery) confirm(p *process, rec *record) bool {
 	return d.applied(p.pid, d.kernel.SetProcess(p.pid, rec.verdict))
 }
 
+// podOf returns the UID of the pod that p is in, "" if it is in none.
+func podOf(p *process) string {
+	if cg, err := p.cgroup(); err == nil && cg.pod != nil {
+		return cg.pod.uid
+	}
+	return ""
+}
+
 // target returns the target of a record: the one it had, that of the process
 // it was forked from, or a new one.
 func (d *Discovery) target(p *process, rec, old, parent *record) *Target {
@@ -134,7 +152,7 @@ func (d *Discovery) target(p *process, rec, old, parent *record) *Target {
 		return nil
 	}
 	for _, known := range []*record{old, parent} {
-		if known != nil && known.target != nil {
+		if known != nil && known.target != nil && !known.target.Revoked() {
 			rec.rule = known.rule
 			return known.target
 		}
@@ -142,16 +160,21 @@ func (d *Discovery) target(p *process, rec, old, parent *record) *Target {
 	if rec.rule == noRule {
 		rec.rule = d.matcher.byBits(rec.verdict.Include)
 	}
+	return d.newTarget(p, rec.rule, new(atomic.Bool))
+}
+
+// newTarget describes a selected process anew.
+func (d *Discovery) newTarget(p *process, rule int, revoked *atomic.Bool) *Target {
 	var src Rule
-	if rec.rule != noRule {
-		src = d.matcher.include[rec.rule].src
+	if rule != noRule {
+		src = d.matcher.include[rule].src
 	}
 	res, service, err := d.resources.build(p, src.Name)
 	if err != nil {
 		d.stats.Environment++
 		d.opts.Log.Debug("environment of a selected process is not usable", "pid", p.pid, "error", err)
 	}
-	return &Target{Rule: src.Name, RuleIndex: rec.rule, Service: service, Resource: res, Routes: src.Routes}
+	return &Target{Rule: src.Name, RuleIndex: rule, Service: service, Resource: res, Routes: src.Routes, pod: podOf(p), revoked: revoked}
 }
 
 // applied handles the result of a write to the kernel. After a failure the

@@ -3,10 +3,13 @@
 package discovery
 
 import (
+	"sync/atomic"
+
 	"go.opentelemetry.io/otel/sdk/resource"
 )
 
-// Target is what is known of a selected program instance. It is immutable and
+// Target is what is known of a selected program instance. It is immutable, but
+// for being revoked, and
 // shared by the process that executed the program and the children it forked:
 // the resource's pid is of the process that was first seen with the program.
 type Target struct {
@@ -15,7 +18,18 @@ type Target struct {
 	Service   string             // service.name of Resource, never empty
 	Resource  *resource.Resource // one pointer for all spans of the instance
 	Routes    []string           // the rule's; read-only
+
+	pod     string       // UID, "" if in none
+	revoked *atomic.Bool // shared by the targets that follow each other for a program instance
 }
+
+// Revoked tells whether the rules, or what they are about, changed so that the
+// program is not to be traced any more: its spans that have not been sent are
+// not to be sent. A program that ended is not revoked. Safe for concurrent use.
+func (t *Target) Revoked() bool { return t.revoked != nil && t.revoked.Load() }
+
+// RevokedFlag is what Revoked loads, for those who ask often.
+func (t *Target) RevokedFlag() *atomic.Bool { return t.revoked }
 
 // exited keeps the targets of the processes that exited last, for the spans
 // that come after them.
@@ -55,4 +69,9 @@ func (e *exited) add(tgid uint32, target *Target) {
 	e.next = (e.next + 1) % len(e.order)
 }
 
-func (e *exited) get(tgid uint32) *Target { return e.targets[tgid].target }
+func (e *exited) get(tgid uint32) *Target {
+	if t := e.targets[tgid].target; t != nil && !t.Revoked() {
+		return t
+	}
+	return nil
+}

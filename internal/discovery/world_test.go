@@ -244,6 +244,11 @@ func (k *fakeKernel) SetCgroup(id uint64, selected bool) error {
 	return nil
 }
 
+func (k *fakeKernel) UnsetPort(port uint16) error {
+	delete(k.ports, port)
+	return nil
+}
+
 func (k *fakeKernel) SetPort(port uint16, include, exclude uint64, auto bool) error {
 	k.ports[port] = portMask{include: include, exclude: exclude, auto: auto}
 	return nil
