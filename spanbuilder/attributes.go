@@ -23,6 +23,9 @@ const (
 	// framing, and "unknown" where it could not be followed and the time is
 	// that of the last byte seen.
 	EndKey = attribute.Key("tracer_agent.end")
+	// EvidenceKey names what the parent was inferred from, where headers did not
+	// tell it (package link).
+	EvidenceKey = attribute.Key("tracer_agent.link")
 	// TruncatedKey is true where a limit cut the request's head: attributes,
 	// or the trace context, may be missing.
 	TruncatedKey = attribute.Key("tracer_agent.truncated")

@@ -6,15 +6,14 @@
 package spanbuilder
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"fmt"
-	mathrand "math/rand/v2"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tracer-agent/tracer-agent/export"
 	"github.com/tracer-agent/tracer-agent/httpparse"
+	"github.com/tracer-agent/tracer-agent/internal/link"
 	"github.com/tracer-agent/tracer-agent/internal/redact"
 	"github.com/tracer-agent/tracer-agent/internal/tracecontext"
 )
@@ -32,14 +31,20 @@ type Config struct {
 	RequestHeaders  []string              // captured into attributes, names in any case
 	ResponseHeaders []string
 	Secrets         *redact.Names // query keys whose values are redacted
+
+	Hold     time.Duration // how long a span may wait for news of its trace
+	MaxHeld  int           // spans that wait at a time
+	TraceAll bool          // trace processes that export spans themselves like any other
 }
 
 // Stats count what the Builder did, each span once.
 type Stats struct {
 	Offered         uint64 // spans handed to the sink
 	Unsampled       uint64 // exchanges that the sampler dropped
+	Instrumented    uint64 // exchanges that the process's own SDK makes spans of
 	Unselected      uint64 // exchanges of processes that are not selected any more
 	InvalidContexts uint64 // trace context headers that were present but not valid
+	Links           link.Stats
 }
 
 // Builder makes spans. It is used by one goroutine.
@@ -51,7 +56,8 @@ type Builder struct {
 	request   capture
 	response  capture
 	secrets   *redact.Names
-	ids       *mathrand.ChaCha8
+	links     *link.Linker
+	facts     link.Facts // of the request at hand: it would be allocated each time
 	texts     texts
 	stats     Stats
 }
@@ -62,21 +68,29 @@ func New(cfg Config, clock *Clock, sink Sink) (*Builder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up trace context: %w", err)
 	}
-	var seed [32]byte
-	if _, err := rand.Read(seed[:]); err != nil {
-		return nil, fmt.Errorf("seed span ids: %w", err)
+	ids, err := newIDs()
+	if err != nil {
+		return nil, err
 	}
-	return &Builder{
+	b := &Builder{
 		sampler: cfg.Sampler, sink: sink, clock: clock, extractor: x,
 		request:  newCapture("http.request.header.", cfg.RequestHeaders),
 		response: newCapture("http.response.header.", cfg.ResponseHeaders),
 		secrets:  cfg.Secrets,
-		ids:      mathrand.NewChaCha8(seed),
-	}, nil
+	}
+	b.links = link.New(link.Config{
+		Hold: uint64(cfg.Hold), MaxHeld: cfg.MaxHeld, TraceAll: cfg.TraceAll,
+		NewIDs: ids, Keep: cfg.Sampler.Keep, Emit: b.emit, Skip: b.skip,
+	})
+	return b, nil
 }
 
 // Stats returns the counts so far.
-func (b *Builder) Stats() Stats { return b.stats }
+func (b *Builder) Stats() Stats {
+	s := b.stats
+	s.Links = b.links.Stats()
+	return s
+}
 
 // Request starts the span of x with what the head of its request says.
 func (b *Builder) Request(x *Exchange, h *httpparse.Head) {
@@ -86,7 +100,14 @@ func (b *Builder) Request(x *Exchange, h *httpparse.Head) {
 	span := export.GetSpan()
 	b.extractor.Begin()
 	host, agent := b.scan(h, span)
-	if !b.link(span, b.extractor.Result()) {
+	r := b.extractor.Result()
+	b.stats.InvalidContexts += uint64(r.Invalid)
+	b.facts = link.Facts{
+		Server: x.Server, TGID: x.TGID, TID: x.TID, Task: x.Task, ParentTask: x.ParentTask, Program: x.Target.Program,
+		Ktime: x.ReqStart, Conn: x.Conn, Key: x.Key, Local: x.Local, Context: r, Method: h.Method, Target: h.Target,
+	}
+	x.node = b.links.Start(&b.facts)
+	if keep, known := b.links.Decided(x.node); known && !keep {
 		x.dropped = true
 		export.PutSpan(span)
 		return
@@ -97,6 +118,7 @@ func (b *Builder) Request(x *Exchange, h *httpparse.Head) {
 	if x.Server {
 		span.Kind = trace.SpanKindServer
 	}
+	span.Attrs = appendContext(span.Attrs, r)
 	b.describe(x, h, host, agent)
 }
 
@@ -122,37 +144,12 @@ func (b *Builder) scan(h *httpparse.Head, span *export.Span) (host, agent string
 	return host, agent
 }
 
-// link gives the span its identity and parent, and says whether it is kept.
-// A context in the request is followed exactly; without one the span is a root.
-func (b *Builder) link(s *export.Span, r *tracecontext.Result) bool {
-	b.stats.InvalidContexts += uint64(r.Invalid)
-	if r.Parent.Format == tracecontext.FormatNone {
-		b.newTraceID(&s.TraceID)
-		s.Flags = trace.FlagsRandom
-	} else {
-		s.TraceID = r.Parent.TraceID
-		s.TraceState = r.Parent.TraceState
-		s.Flags = trace.TraceFlags(r.Parent.Flags) & trace.FlagsRandom
-		if r.Parent.HasSpan {
-			s.Parent = r.Parent.SpanID
-			s.Remote = true
-		}
-	}
-	if !b.sampler.Keep(s.TraceID, r.Decision) {
-		return false
-	}
-	s.Flags |= trace.FlagsSampled
-	b.newSpanID(&s.SpanID)
-	s.Attrs = appendContext(s.Attrs, r)
-	for _, l := range r.Links {
-		s.Links = append(s.Links, export.Link{TraceID: l.TraceID, SpanID: l.SpanID, TraceState: l.TraceState})
-	}
-	return true
-}
-
 // Response adds what the head of the final response says.
 func (b *Builder) Response(x *Exchange, h *httpparse.Head) {
 	x.status = h.Status
+	if x.node != nil {
+		b.links.Answered(x.node, x.AnswerTID)
+	}
 	if x.span == nil {
 		return
 	}
@@ -161,14 +158,16 @@ func (b *Builder) Response(x *Exchange, h *httpparse.Head) {
 	}
 }
 
-// Done finishes the span of x and hands it on.
+// Done finishes the span of x. It is handed on when its trace is known.
 func (b *Builder) Done(x *Exchange) {
 	switch {
+	case x.node == nil:
+		b.stats.Unselected++
+		return
 	case x.dropped:
 		b.stats.Unsampled++
-		return
-	case x.span == nil:
-		b.stats.Unselected++
+		b.links.Abandon(x.node)
+		x.node = nil
 		return
 	}
 	s := x.span
@@ -176,8 +175,27 @@ func (b *Builder) Done(x *Exchange) {
 	s.Start = b.clock.Wall(x.ReqStart)
 	s.End = b.clock.Wall(max(x.End, x.ReqStart))
 	conclude(x, s)
+	b.links.Finish(x.node, s)
+	x.node = nil
+}
+
+// emit hands on a span whose place in its trace is known.
+func (b *Builder) emit(s *export.Span, e link.Evidence) {
+	if e.Inferred() {
+		s.Attrs = append(s.Attrs, EvidenceKey.String(e.String()))
+	}
 	b.stats.Offered++
 	b.sink.Offer(s)
+}
+
+func (b *Builder) skip(s *export.Span, why link.Skipped) {
+	switch why {
+	case link.Instrumented:
+		b.stats.Instrumented++
+	default:
+		b.stats.Unsampled++
+	}
+	export.PutSpan(s)
 }
 
 // Drop gives up x without a span. The caller counts why.
@@ -186,20 +204,36 @@ func (b *Builder) Drop(x *Exchange) {
 		export.PutSpan(x.span)
 		x.span = nil
 	}
-}
-
-func (b *Builder) newTraceID(id *trace.TraceID) {
-	for !id.IsValid() {
-		binary.NativeEndian.PutUint64(id[:8], b.ids.Uint64())
-		binary.NativeEndian.PutUint64(id[8:], b.ids.Uint64())
+	if x.node != nil {
+		b.links.Abandon(x.node)
+		x.node = nil
 	}
 }
 
-func (b *Builder) newSpanID(id *trace.SpanID) {
-	for !id.IsValid() {
-		binary.NativeEndian.PutUint64(id[:], b.ids.Uint64())
-	}
+// Opened says that a thread of a traced process begins to connect.
+func (b *Builder) Opened(t *Target, conn uint64, tgid, tid uint32, ktime uint64) {
+	b.links.Opened(t.Program, conn, tgid, tid, ktime)
 }
+
+// Moved says that a thread of a single-threaded proxy moved bytes: of the
+// request of x, which it read, or, if x is nil, others.
+func (b *Builder) Moved(tgid, tid uint32, x *Exchange) {
+	var n *link.Node
+	if x != nil {
+		n = x.node
+	}
+	b.links.Moved(tgid, tid, n)
+}
+
+// Tick lets spans go that have waited long enough. now is a ktime. It returns
+// whether any still wait.
+func (b *Builder) Tick(now uint64) bool {
+	b.links.Tick(now)
+	return b.links.Waiting()
+}
+
+// Flush lets all spans go that wait for news of their trace.
+func (b *Builder) Flush() { b.links.Flush() }
 
 // equalFold compares an ASCII field name with a lower-case one of equal length.
 func equalFold(name []byte, lower string) bool {

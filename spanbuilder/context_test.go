@@ -130,11 +130,13 @@ func TestRatio(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, _ := testBuilder(t, Config{})
+	g, err := newIDs()
+	if err != nil {
+		t.Fatal(err)
+	}
 	kept := 0
 	for range n {
-		var id trace.TraceID
-		b.newTraceID(&id)
+		id := g.TraceID()
 		first := s.Keep(id, tracecontext.Undecided)
 		if first {
 			kept++
@@ -151,13 +153,13 @@ func TestRatio(t *testing.T) {
 
 // TestIDs: new identifiers do not repeat.
 func TestIDs(t *testing.T) {
-	b, _ := testBuilder(t, Config{})
+	g, err := newIDs()
+	if err != nil {
+		t.Fatal(err)
+	}
 	traces, spans := map[trace.TraceID]bool{}, map[trace.SpanID]bool{}
 	for range 10000 {
-		var id trace.TraceID
-		var sp trace.SpanID
-		b.newTraceID(&id)
-		b.newSpanID(&sp)
+		id, sp := g.TraceID(), g.SpanID()
 		if traces[id] || spans[sp] {
 			t.Fatalf("repeated: %v %v", id, sp)
 		}

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 
 	"github.com/tracer-agent/tracer-agent/export"
+	"github.com/tracer-agent/tracer-agent/internal/link"
 	"github.com/tracer-agent/tracer-agent/internal/route"
 )
 
@@ -18,6 +19,7 @@ type Target struct {
 	Resource *resource.Resource // not nil; spans with the same pointer are exported together
 	Routes   *route.Set         // nil: no route is known
 	Revoked  *atomic.Bool       // not nil and true: the process is not to be traced any more
+	Program  link.Program
 }
 
 // Peer describes the connection that an exchange is on. It may be shared by
@@ -54,7 +56,14 @@ type Exchange struct {
 	Target *Target // nil: the process is not selected any more
 	Server bool    // the process received the request
 	TGID   uint32
-	TID    uint32
+	TID    uint32 // of the thread that moved the request's head
+	// Goroutine that moved it, or on whose behalf it was moved, and the one that
+	// started that one. 0: not known.
+	Task, ParentTask uint64
+	Conn             uint64   // the connection's name
+	Key              link.Key // how the other end knows the exchange
+	Local            bool     // of a SERVER: a traced client may be at the other end
+	AnswerTID        uint32   // of the thread that wrote or read the response's head
 
 	// Times are CLOCK_MONOTONIC nanoseconds.
 	ReqStart  uint64 // first byte of the request
@@ -65,6 +74,7 @@ type Exchange struct {
 	ReqBody, RespBody int64
 	Outcome           Outcome
 
+	node    *link.Node   // nil if the process was not selected any more
 	span    *export.Span // nil once delivered or if not sampled
 	head    bool         // HEAD request
 	status  int

@@ -161,6 +161,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.pipeline.mu.Lock()
 	defer a.pipeline.mu.Unlock()
 	a.pipeline.table.Poll() // what the kernel only counted may have completed a response
+	a.pipeline.builder.Flush()
 	return errors.Join(errs...)
 }
 

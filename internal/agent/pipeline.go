@@ -77,6 +77,7 @@ func builderConfig(cfg config.Config) (spanbuilder.Config, error) {
 		Sampler:        sampler,
 		Correlation:    cfg.Propagation.CorrelationHeaders,
 		RequestHeaders: cfg.HTTP.CaptureRequestHeaders, ResponseHeaders: cfg.HTTP.CaptureResponseHeaders,
+		Hold: cfg.Linking.Hold, MaxHeld: cfg.Limits.HeldSpans, TraceAll: cfg.Linking.InstrumentedProcesses == "all",
 	}
 	for _, name := range cfg.Propagation.Formats {
 		f, err := tracecontext.ParseFormat(name)

@@ -56,15 +56,17 @@ func (a *Agent) readControl(prepared chan<- struct{}) error {
 // only when the ring was empty, so a pause after the wake-up costs latency but
 // saves the application a wake-up for each record.
 func (a *Agent) readData(ctx context.Context) error {
+	var due time.Time // for ever
 	for {
-		b, err := a.data.Next(time.Time{})
-		if err == nil {
+		b, err := a.data.Next(due)
+		if b != nil {
 			a.pipeline.mu.Lock()
 			a.pipeline.record(b)
 			a.pipeline.mu.Unlock()
 			a.pause(ctx)
 			err = a.batch()
 		}
+		due = a.settle()
 		if errors.Is(err, probes.ErrStopped) {
 			return nil
 		}
@@ -90,6 +92,20 @@ func (a *Agent) keepTime(ctx context.Context) error {
 			timer.Reset(next)
 		}
 	}
+}
+
+// settleEvery is the time between looks at spans that wait for news of their trace.
+const settleEvery = 25 * time.Millisecond
+
+// settle lets go the spans that have waited long enough, and says when to look
+// again: never, if none waits.
+func (a *Agent) settle() (due time.Time) {
+	a.pipeline.mu.Lock()
+	defer a.pipeline.mu.Unlock()
+	if a.pipeline.builder.Tick(spanbuilder.Monotonic()) {
+		due = time.Now().Add(settleEvery)
+	}
+	return due
 }
 
 // pause lets records gather, unless the ring already fills up.

@@ -4,6 +4,7 @@ package agent
 
 import (
 	"github.com/tracer-agent/tracer-agent/export"
+	"github.com/tracer-agent/tracer-agent/internal/link"
 	"github.com/tracer-agent/tracer-agent/internal/selfmetrics"
 )
 
@@ -75,13 +76,15 @@ func (a *Agent) pipelineSamples(e emit) {
 	counter(e, "record_bytes_total", "Bytes of those records.", t.bytes)
 	counter(e, "records_bad_total", "Records that did not decode.", t.bad)
 	gauge(e, "connections", "Connections in the table.", float64(c.OpenConnections))
-	gauge(e, "exchanges_open", "Requests whose response has not ended.", float64(c.OpenExchanges))
+	gauge(e, "exchanges_open", "Requests whose span is not finished: the response has not ended, or the trace is not known yet.",
+		float64(c.OpenExchanges+t.builder.Links.Held))
 	counter(e, "requests_total", "Request heads that were recognised.", c.Requests)
 	counter(e, "requests_dropped_total", requestsDropped, c.DroppedLost, label("reason", "response_lost"))
 	counter(e, "requests_dropped_total", requestsDropped, c.DroppedBroken, label("reason", "connection_not_followed"))
 	counter(e, "requests_dropped_total", requestsDropped, c.DroppedEvicted, label("reason", "connection_table_full"))
 	counter(e, "requests_dropped_total", requestsDropped, t.builder.Unsampled, label("reason", "not_sampled"))
 	counter(e, "requests_dropped_total", requestsDropped, t.builder.Unselected, label("reason", "not_selected"))
+	counter(e, "requests_dropped_total", requestsDropped, t.builder.Instrumented, label("reason", "instrumented"))
 	counter(e, "responses_orphaned_total", "Responses whose request was not seen.", c.Orphans)
 	counter(e, "responses_overtaken_total", "Responses that were reported before their request, and waited for it.", c.Overtaken)
 	counter(e, "slices_unknown_total", "Slices of connections that are not known.", c.UnknownConn)
@@ -91,7 +94,23 @@ func (a *Agent) pipelineSamples(e emit) {
 	counter(e, "heads_truncated_total", "Request heads cut by a limit.", c.TruncatedHeads)
 	counter(e, "connections_http2_total", "Connections that turned out to be HTTP/2.", c.HTTP2)
 	counter(e, "connections_tunnelled_total", "Connections that left HTTP by Upgrade or CONNECT.", c.Tunnels)
+	linkSamples(e, t.builder.Links)
 	counter(e, "contexts_invalid_total", "Trace context headers that were present but not valid.", t.builder.InvalidContexts)
+}
+
+// linkSamples tell how spans were joined into traces.
+func linkSamples(e emit, s link.Stats) {
+	for _, v := range link.AllEvidence() {
+		counter(e, "links_total", "Parents found on this host, by what tells them.", s.Links[v], label("evidence", v.String()))
+	}
+	const missing = "Parents not found although there may be one, by reason."
+	counter(e, "links_missing_total", missing, s.Ambiguous, label("reason", "ambiguous"))
+	counter(e, "links_missing_total", missing, s.Unlinked, label("reason", "no_evidence"))
+	counter(e, "links_missing_total", missing, s.Late, label("reason", "late"))
+	counter(e, "links_missing_total", missing, s.Mismatch, label("reason", "ends_differ"))
+	gauge(e, "spans_held", "Finished spans that wait for news of their trace.", float64(s.Held))
+	counter(e, "spans_held_forced_total", "Spans that did not wait because too many did.", s.Forced)
+	gauge(e, "link_processes", "Processes whose requests and calls are remembered.", float64(s.Processes))
 }
 
 func (a *Agent) exportSamples(e emit) {

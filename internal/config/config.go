@@ -38,6 +38,8 @@ type Config struct {
 	Export Export `yaml:"export"`
 	// How a trace is recognised in the headers of a request.
 	Propagation Propagation `yaml:"propagation"`
+	// How spans are joined into traces where headers do not.
+	Linking Linking `yaml:"linking"`
 	// What the agent learns from the Kubernetes API.
 	Kubernetes Kubernetes `yaml:"kubernetes"`
 	// How much the agent takes from the kernel, and by which means.
@@ -159,6 +161,17 @@ type Propagation struct {
 	CorrelationHeaders []string `yaml:"correlation_headers" check:"token unique"`
 }
 
+// Linking is how spans are joined into traces beyond what headers say.
+type Linking struct {
+	// How long a span may wait for the other end of its connection, which may
+	// be reported later. A call whose request in the same process is not known
+	// waits up to 50 times as long for the thread that answers.
+	Hold time.Duration `yaml:"hold" check:"min=1ms max=10s"`
+	// What to do with processes that are seen to export spans of their own
+	// (OTLP): `silent` traces only what their SDK does not, `all` everything.
+	InstrumentedProcesses string `yaml:"instrumented_processes" check:"oneof=silent|all"`
+}
+
 // Kubernetes says what the agent learns from the Kubernetes API.
 type Kubernetes struct {
 	// Whether the API is used: `auto` uses it in a pod with a service account,
@@ -204,6 +217,9 @@ type Limits struct {
 	// Requests in flight on one connection (pipelining). Beyond, the
 	// connection is not followed any more, and its requests are counted.
 	PipelinedRequests int `yaml:"pipelined_requests" check:"min=1 max=65536"`
+	// Finished spans that wait for news of their trace (`linking.hold`), at
+	// most. Beyond, the oldest go on with what is known.
+	HeldSpans int `yaml:"held_spans" check:"min=1 max=1048576"`
 }
 
 // Metrics is where the agent's own counters can be read.

@@ -36,8 +36,9 @@ func Default() Config {
 			MaxConnections: 65536,
 			BatchInterval:  20 * time.Millisecond,
 		},
-		Limits: Limits{IdleUnixConnection: 10 * time.Second, PipelinedRequests: 1024},
-		Log:    Log{Level: "info", Format: "text"},
+		Limits:  Limits{IdleUnixConnection: 10 * time.Second, PipelinedRequests: 1024, HeldSpans: 8192},
+		Linking: Linking{Hold: 100 * time.Millisecond, InstrumentedProcesses: "silent"},
+		Log:     Log{Level: "info", Format: "text"},
 	}
 }
 

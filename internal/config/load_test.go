@@ -99,9 +99,10 @@ func TestEverythingIsRead(t *testing.T) {
 			},
 		},
 		Propagation: Propagation{Formats: []string{"b3multi", "w3c", "gcp"}, CorrelationHeaders: []string{}},
+		Linking:     Linking{Hold: 250 * time.Millisecond, InstrumentedProcesses: "all"},
 		Kubernetes:  Kubernetes{API: "always", Kubeconfig: "/etc/kubeconfig", NodeName: "node1", MaxPeers: 1000},
 		Kernel:      Kernel{Backend: "fentry", RingBytes: 8 << 20, MaxProcesses: 100, MaxConnections: 1000, BatchInterval: time.Millisecond},
-		Limits:      Limits{IdleUnixConnection: 90 * time.Minute, PipelinedRequests: 7},
+		Limits:      Limits{IdleUnixConnection: 90 * time.Minute, PipelinedRequests: 7, HeldSpans: 100},
 		Metrics:     Metrics{Listen: "[::1]:0"},
 		Log:         Log{Level: "debug", Format: "json"},
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tracer-agent/tracer-agent/httpparse"
 	"github.com/tracer-agent/tracer-agent/internal/event"
+	"github.com/tracer-agent/tracer-agent/internal/link"
 	"github.com/tracer-agent/tracer-agent/spanbuilder"
 )
 
@@ -22,30 +23,35 @@ const (
 // conn is one connection. Its streams are cut into messages and its messages
 // paired into exchanges.
 type conn struct {
-	id       uint64
-	peer     spanbuilder.Peer
-	streams  [2]stream // by event.Dir
-	mode     mode
-	known    bool      // requests is known
-	requests event.Dir // the direction in which requests flow, valid iff known
-	fresh    bool      // nothing moved before it was seen
-	started  bool      // a slice was handled
-	turn     uint16    // of that slice
-	lastDir  event.Dir // of that slice
-	insync   bool      // every message since the beginning, or since the last complete exchange, is known
-	piped    bool      // its client does not wait for responses
-	guessed  bool      // the end of the last response was not told by its framing
-	recvEOF  bool      // the peer's end of stream was read
-	pending  []*pending
-	open     *pending    // whose request has not ended
-	held     []*heldData // responses that were reported before their requests
-	lastSeen uint64      // ktime
-	tgid     uint32      // of the event being handled
-	tid      uint32
-	target   *spanbuilder.Target // of process targetOf, found once: it may end before its last request is handled
-	targetOf uint32
-	prev     *conn // in the table's list, most recently used first
-	next     *conn
+	id         uint64
+	peer       spanbuilder.Peer
+	streams    [2]stream // by event.Dir
+	mode       mode
+	known      bool      // requests is known
+	requests   event.Dir // the direction in which requests flow, valid iff known
+	fresh      bool      // nothing moved before it was seen
+	started    bool      // a slice was handled
+	turn       uint16    // of that slice
+	lastDir    event.Dir // of that slice
+	insync     bool      // every message since the beginning, or since the last complete exchange, is known
+	piped      bool      // its client does not wait for responses
+	guessed    bool      // the end of the last response was not told by its framing
+	recvEOF    bool      // the peer's end of stream was read
+	pending    []*pending
+	open       *pending    // whose request has not ended
+	held       []*heldData // responses that were reported before their requests
+	lastSeen   uint64      // ktime
+	tgid       uint32      // of the event being handled
+	tid        uint32
+	task       uint64 // goroutine, and the one that started it
+	parentTask uint64
+	target     *spanbuilder.Target // of process targetOf, found once: it may end before its last request is handled
+	targetOf   uint32
+	seq        [2]uint32 // TCP: sequence number of position 0, by direction
+	self       uint64    // unix: names of both ends
+	peerSelf   uint64
+	prev       *conn // in the table's list, most recently used first
+	next       *conn
 }
 
 // stream is one direction of a connection.
@@ -54,6 +60,9 @@ type stream struct {
 	parser *httpparse.Parser // nil at a clean message boundary
 	lost   bool              // bytes are passed over until a message begins a turn
 	first  uint64            // ktime of the current message's first byte
+	start  uint64            // its position ...
+	facing uint64            // ... and where the other direction stood then
+	exact  bool              // both are known
 	last   uint64            // ktime of the last byte that was accounted for
 	quiet  bool              // the kernel may only move the progress entry
 	seen   uint64            // progress at the last Poll
@@ -107,6 +116,24 @@ func startsMessage(e *event.Data) bool { return e.Flags&event.DataHead != 0 && l
 func startsTurn(e *event.Data) bool { return startsMessage(e) && e.Flags&event.DataTurn != 0 }
 
 func isResponse(e *event.Data) bool { return bytes.HasPrefix(e.Payload, []byte("HTTP/")) }
+
+// key returns how the other end knows the exchange whose request begins.
+func (c *conn) key() link.Key {
+	s := &c.streams[c.requests]
+	if !s.exact {
+		return link.Key{}
+	}
+	if !c.peer.IsUnix() {
+		return link.TCPKey(c.seq[c.requests]+uint32(s.start), c.seq[c.requests.Other()]+uint32(s.facing))
+	}
+	if c.self == 0 || c.peerSelf == 0 {
+		return link.Key{}
+	}
+	if c.requests == event.Recv {
+		return link.UnixKey(c.peerSelf, c.self, s.start)
+	}
+	return link.UnixKey(c.self, c.peerSelf, s.start)
+}
 
 // requestsOf returns the direction of requests that e, which starts a message, shows.
 func requestsOf(e *event.Data) event.Dir {

@@ -45,9 +45,11 @@ func (r *requests) Head(h *httpparse.Head) httpparse.Method {
 	p := t.newPending()
 	p.method, p.turn = methodOf(h.Method), t.turn
 	p.x = spanbuilder.Exchange{
-		Peer: &c.peer, Server: t.dir == event.Recv, TGID: c.tgid, TID: c.tid,
+		Peer: &c.peer, Server: t.dir == event.Recv, TGID: c.tgid, TID: c.tid, Task: c.task, ParentTask: c.parentTask,
+		Conn: c.id, Key: c.key(), Local: t.dir == event.Recv && t.mayBeLocal(c),
 		ReqStart: c.streams[t.dir].first, ReqBody: -1, RespBody: -1, Target: c.findTarget(t.targets),
 	}
+	c.streams[t.dir].exact = false // the next one in these bytes begins elsewhere
 	t.builder.Request(&p.x, h)
 	c.pending = append(c.pending, p)
 	c.open = p
@@ -102,6 +104,7 @@ func (r *responses) Head(h *httpparse.Head) httpparse.Method {
 	}
 	p.x.RespStart = c.streams[t.dir].first
 	p.x.ReqStart = min(p.x.ReqStart, p.x.RespStart) // it is reported late when the response overtook it
+	p.x.AnswerTID = c.tid
 	t.builder.Response(&p.x, h)
 	return p.method
 }

@@ -121,3 +121,6 @@ func newTestTable(t testing.TB, k *simKernel) (*Table, *recorder) {
 	k.table = NewTable(testLimits(), r, k, func(uint32) *spanbuilder.Target { return target })
 	return k.table, r
 }
+
+func (*recorder) Opened(*spanbuilder.Target, uint64, uint32, uint32, uint64) {}
+func (*recorder) Moved(uint32, uint32, *spanbuilder.Exchange)                {}

@@ -33,13 +33,14 @@ func (t *Table) slice(c *conn, e *event.Data) {
 func (t *Table) take(c *conn, e *event.Data) {
 	s := &c.streams[e.Dir]
 	if c.mode == live && t.follow(c, e) {
-		c.tgid, c.tid = e.TGID, e.TID
+		c.tgid, c.tid, c.task, c.parentTask = e.TGID, e.TID, e.Task, e.ParentTask
 		t.feed(c, e)
 	} else {
 		t.countRequest(c, e)
 	}
 	s.pos, s.last = e.Pos+uint64(e.Total), e.Ktime
 	t.mark(c, e)
+	t.sequence(c, e)
 	t.settle(c)
 }
 
@@ -132,6 +133,9 @@ func (t *Table) follow(c *conn, e *event.Data) bool {
 			return false
 		}
 		c.requests, c.known = requestsOf(e), true
+		if c.requests == event.Send {
+			t.outbound++
+		}
 	}
 	switch {
 	case s.lost:
@@ -174,7 +178,7 @@ func (t *Table) feed(c *conn, e *event.Data) {
 	t.begin(c, e.Dir, e.Ktime)
 	t.turn = e.Turn
 	if s.idle() {
-		s.first = e.First
+		s.first, s.start, s.facing, s.exact = e.First, e.Pos, c.otherPos(e), true
 	}
 	p := t.parserOf(c, e.Dir)
 	tail := e.TailBytes()

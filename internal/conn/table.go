@@ -27,6 +27,8 @@ type Builder interface {
 	Response(*spanbuilder.Exchange, *httpparse.Head)
 	Done(*spanbuilder.Exchange)
 	Drop(*spanbuilder.Exchange)
+	Opened(t *spanbuilder.Target, conn uint64, tgid, tid uint32, ktime uint64)
+	Moved(tgid, tid uint32, request *spanbuilder.Exchange)
 }
 
 // Kernel gives what the kernel counts without sending records.
@@ -68,6 +70,8 @@ type Table struct {
 	head, tail *conn // most and least recently used
 	quiet      map[quietKey]*conn
 	stats      Stats
+	outbound   int    // connections on which requests are sent
+	opened     uint64 // ktime of the last Open
 
 	scratch     *httpparse.Scratch // shared by all parsers: one of them works at a time
 	freeParsers []*httpparse.Parser
@@ -112,7 +116,7 @@ func (t *Table) Conn(e *event.Conn) {
 	for len(t.conns) >= t.limits.Connections && t.tail != nil {
 		t.remove(t.tail, &t.stats.DroppedEvicted)
 	}
-	c := &conn{id: e.ID, fresh: e.Fresh, lastSeen: e.Ktime, tgid: e.TGID, tid: e.TID}
+	c := &conn{seq: e.Seq, self: e.Self, peerSelf: e.Peer, id: e.ID, fresh: e.Fresh, lastSeen: e.Ktime, tgid: e.TGID, tid: e.TID}
 	c.peer.Local, c.peer.Remote, c.peer.UnixPath = e.Local, e.Remote, e.Path
 	t.conns[e.ID] = c
 	t.pushFront(c)
@@ -254,6 +258,9 @@ func (t *Table) remove(c *conn, dropped *uint64) {
 	t.freeStreams(c)
 	t.unlink(c)
 	delete(t.conns, c.id)
+	if c.known && c.requests == event.Send {
+		t.outbound--
+	}
 }
 
 func (t *Table) freeStreams(c *conn) {
@@ -311,6 +318,3 @@ func (t *Table) unlink(c *conn) {
 
 // Quiet returns the number of directions that Poll looks after.
 func (t *Table) Quiet() int { return len(t.quiet) }
-
-// Open takes the news that a task begins to connect a socket.
-func (t *Table) Open(*event.Open) {}

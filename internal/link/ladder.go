@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package link
+
+import (
+	"encoding/binary"
+)
+
+func contextKey(tgid uint32, n *Node) listKey {
+	t := binary.BigEndian.Uint64(n.trace[:8]) ^ binary.BigEndian.Uint64(n.trace[8:])
+	return listKey{list: byContext, tgid: tgid, a: t, b: binary.BigEndian.Uint64(n.remote[:])}
+}
+
+// sameContext says that a call carries what a request came with.
+func sameContext(c, s *Node) bool {
+	return s.context && c.trace == s.trace && c.hasRemote == s.hasRemote && c.remote == s.remote
+}
+
+// findParent links a call to the request that it serves, if that can be told.
+func (l *Linker) findParent(n *Node, f *Facts) {
+	p := n.proc
+	defer func() { l.spent(p, f) }()
+	if p.open == 0 {
+		p.background = f.Ktime
+		if n.context {
+			p.sdk = p.sdk || n.hasRemote
+		}
+		return
+	}
+	if n.context {
+		l.findPassed(n, f)
+		return
+	}
+	s, e, many := l.climb(n, f)
+	if s != nil {
+		l.adopt(n, s, e)
+		return
+	}
+	if many {
+		l.stats.Ambiguous++
+	} else {
+		l.stats.Unlinked++
+	}
+	if f.Program == OtherProgram && !p.loops[f.TID] && len(p.pending) < maxPending {
+		n.settled = false
+		n.refs++
+		p.pending = append(p.pending, n)
+		l.wait(forAnswer, n, f.Ktime)
+	}
+}
+
+// spent notes that the thread did something since it read.
+func (l *Linker) spent(p *process, f *Facts) {
+	if f.Program == NginxProgram {
+		p.justRead(f.TID, nil)
+		delete(p.opened, f.Conn)
+	}
+}
+
+// findPassed: a call that carries the context of a request being served passes
+// it through, untouched; another context was made by an SDK in the process.
+func (l *Linker) findPassed(n *Node, f *Facts) {
+	p := n.proc
+	var found *Node
+	same := 0
+	for s := l.lists[contextKey(p.tgid, n)]; s != nil; s = s.hooks[byContext].next {
+		if sameContext(n, s) {
+			found = s
+			same++
+		}
+	}
+	if same == 0 {
+		p.sdk = p.sdk || n.hasRemote
+		return
+	}
+	n.passed = true
+	if same > 1 { // the caller sent several with one context
+		s, _, _ := l.climb(n, f)
+		if s == nil || !sameContext(n, s) {
+			l.stats.Ambiguous++
+			return
+		}
+		found = s
+	}
+	l.adopt(n, found, Header)
+}
+
+// climb takes the first rung that fits exactly one open request.
+func (l *Linker) climb(n *Node, f *Facts) (s *Node, e Evidence, ambiguous bool) {
+	p := n.proc
+	try := func(key listKey, e Evidence) (*Node, Evidence) {
+		s, many := l.only(key)
+		ambiguous = ambiguous || many
+		return s, e
+	}
+	if n.request != 0 {
+		if s, e := try(listKey{list: byRequest, tgid: p.tgid, a: n.request}, RequestID); s != nil {
+			return s, e, false
+		}
+	}
+	switch f.Program {
+	case GoProgram:
+		for _, task := range [...]uint64{f.Task, f.ParentTask} {
+			if task == 0 {
+				continue
+			}
+			if s, e := try(listKey{list: byTask, tgid: p.tgid, a: task}, Goroutine); s != nil {
+				return s, e, false
+			}
+		}
+	case NginxProgram:
+		if s := p.opened[f.Conn]; s != nil {
+			return s, Sequence, false
+		}
+		if s := p.read[f.TID]; s != nil {
+			return s, Sequence, false
+		}
+		fallthrough
+	default:
+		if s, e := try(listKey{list: byThread, tgid: p.tgid, a: uint64(f.TID)}, Thread); s != nil {
+			return s, e, false
+		}
+	}
+	if p.open == 1 && (p.background == 0 || f.Ktime-p.background > calm) {
+		return p.first, OnlyRequest, false
+	}
+	if s, e := try(listKey{list: byTarget, tgid: p.tgid, a: n.target}, Proxy); s != nil {
+		return s, e, false
+	}
+	return nil, None, ambiguous
+}
