@@ -19,10 +19,9 @@ func TestReusedPorts(t *testing.T) {
 	build := goBuild{cgo: "0"}
 	r := &runtime{name: "go", kind: exact, shape: Work(pause, "ports"), start: func(t *testing.T, s *site) *process {
 		t.Helper()
-		cmd := exec.Command(build.build(t, s.dir), s.args()...)
 		// The ports are the last of the block, which nothing else takes.
-		cmd.Env = append(os.Environ(), fmt.Sprintf("LOCAL_PORT=%d", s.block.lo+portBlock-8))
-		return s.run(t, "goservice", cmd)
+		s.env = append(s.env, fmt.Sprintf("LOCAL_PORT=%d", s.block.lo+portBlock-8))
+		return s.run(t, "goservice", exec.Command(build.build(t, s.dir), s.args()...))
 	}}
 	w := newWorld(t, r, agentOptions{})
 	report(t, &Row{Runtime: r.name, Concurrency: 8, Score: *w.measure(t, Plan("p", 1000, 2, true, r.shape), 8), Bars: r.kind.bars(8)})

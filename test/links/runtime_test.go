@@ -50,6 +50,7 @@ type site struct {
 	block   *ports
 	dir     string // for files, readable by everybody
 	cmdline string // selects what listens on no port, if not empty
+	env     []string
 }
 
 const pause = 4 * time.Millisecond
@@ -57,7 +58,8 @@ const pause = 4 * time.Millisecond
 func runtimes() []runtime {
 	all := goRuntimes()
 	all = append(all, threadRuntimes()...)
-	return append(all, loopRuntimes()...)
+	all = append(all, loopRuntimes()...)
+	return append(all, trapRuntimes()...)
 }
 
 func threadRuntimes() []runtime {
@@ -90,9 +92,37 @@ func loopRuntimes() []runtime {
 	}
 }
 
+// trapRuntimes make calls for no request, or for one that has been answered:
+// what seems to fit a request does not.
+func trapRuntimes() []runtime {
+	seq, detached := Work(pause, "seq"), Work(pause, "detached")
+	goDefault := goService(goBuild{cgo: "0"})
+	return []runtime{
+		{name: "go-shared-workers", kind: trap, shape: Work(pause, "workers"), start: goDefault, small: true},
+		{name: "go-detached", kind: trap, shape: detached, mute: true, start: goDefault, small: true},
+		{name: "go-background", kind: exact, shape: Work(pause, "seq", "par", "nest"), start: background(goDefault)},
+		{name: "python-detached", kind: trap, shape: detached, mute: true, start: python("threads.py")},
+		{name: "python-background", kind: exact, shape: seq, start: background(python("threads.py"))},
+		{name: "aiohttp-detached", kind: trap, shape: detached, mute: true, start: python("aio.py")},
+		{name: "aiohttp-background", kind: trap, shape: seq, start: background(python("aio.py"))},
+		{name: "node-detached", kind: trap, shape: detached, mute: true, start: node("agent")},
+		{name: "node-background", kind: trap, shape: seq, start: background(node("agent"))},
+	}
+}
+
+// background makes a service call out on its own, too.
+func background(start func(*testing.T, *site) *process) func(*testing.T, *site) *process {
+	return func(t *testing.T, s *site) *process {
+		t.Helper()
+		s.env = append(s.env, "BACKGROUND=1")
+		return start(t, s)
+	}
+}
+
 // run starts cmd and waits until it listens.
 func (s *site) run(t *testing.T, name string, cmd *exec.Cmd) *process {
 	t.Helper()
+	cmd.Env = append(cmd.Environ(), s.env...)
 	p := launch(t, name, cmd)
 	waitListening(t, p, s.addr)
 	return p

@@ -12,6 +12,13 @@ import (
 // TruthHeader carries a request's truth id.
 const TruthHeader = "x-truth-id"
 
+// Background begins the truth ids of calls that serve no request: what a service
+// does on its own. Their CLIENT spans must be roots.
+const Background = "background"
+
+// EvidenceKey is the attribute that says what a link rests on.
+const EvidenceKey = "tracer_agent.link"
+
 // maxMistakes bounds the descriptions that a Score keeps of each kind.
 const maxMistakes = 10
 
@@ -58,6 +65,8 @@ type Score struct {
 	Calls     Tally // SERVER to CLIENT, within a process
 	Exchanges Tally // CLIENT to SERVER, between processes
 
+	Evidence map[string]int // claimed call links by what the agent says they rest on
+
 	Mistakes []string // wrong links, some of them
 	Absent   []string // links and spans that are not there, some of them
 }
@@ -70,8 +79,18 @@ func (s *Score) Add(other *Score) {
 	s.Extra += other.Extra
 	s.Calls.add(other.Calls)
 	s.Exchanges.add(other.Exchanges)
+	for e, n := range other.Evidence {
+		s.count(e, n)
+	}
 	s.Mistakes = append(s.Mistakes, other.Mistakes...)
 	s.Absent = append(s.Absent, other.Absent...)
+}
+
+func (s *Score) count(evidence string, n int) {
+	if s.Evidence == nil {
+		s.Evidence = map[string]int{}
+	}
+	s.Evidence[evidence] += n
 }
 
 // scorer is a Score being made.
@@ -101,6 +120,9 @@ func Judge(plan []Request, spans []otlptest.Span) *Score {
 	for i := range plan {
 		s.request(&plan[i])
 	}
+	for i := range spans {
+		s.background(&spans[i])
+	}
 	return &s.Score
 }
 
@@ -112,6 +134,15 @@ func TruthID(s *otlptest.Span) string {
 	}
 	id, _ := values[0].(string)
 	return id
+}
+
+// background judges a call that serves no request.
+func (s *scorer) background(c *otlptest.Span) {
+	if c.Kind == otlptest.Client && c.Parent != "" && strings.HasPrefix(TruthID(c), Background) {
+		s.Calls.Claimed++
+		s.count(c.Str(EvidenceKey), 1)
+		s.wrong(c)
+	}
 }
 
 func (s *scorer) request(r *Request) {
@@ -129,6 +160,9 @@ func (s *scorer) request(r *Request) {
 		servers := s.spans(id, otlptest.Server, r.attempts())
 		s.Calls.Expected += max(r.attempts(), len(clients))
 		for _, c := range clients {
+			if c.Parent != "" {
+				s.count(c.Str(EvidenceKey), 1)
+			}
 			s.link(&s.Calls, c, r.ID, otlptest.Server)
 		}
 		s.Exchanges.Expected += max(r.attempts(), len(servers))

@@ -78,6 +78,15 @@ func TestJudge(t *testing.T) {
 			other.SpanID = "y"
 			return append(s, otlptest.Span{SpanID: "x", Kind: otlptest.Client, Parent: s[0].SpanID}, other)
 		}, func(*Score) {}},
+		{"calls that serve no request", func(s []otlptest.Span) []otlptest.Span {
+			own := tree([]Request{{ID: "x", Calls: 2}})[1:5]
+			for i, id := range []string{"w", "x", "y", "z"} {
+				own[i].SpanID = id
+				own[i].Attrs = otlptest.Attrs{"http.request.header." + TruthHeader: []any{Background + ".1"}}
+			}
+			own[0].Parent, own[1].Parent, own[2].Parent, own[3].Parent = "", "w", s[0].SpanID, "y"
+			return append(s, own...)
+		}, func(w *Score) { w.Calls.Claimed = 4 }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -88,7 +97,10 @@ func TestJudge(t *testing.T) {
 			if mistakes != len(got.Mistakes) {
 				t.Errorf("%d mistakes are described: %s", len(got.Mistakes), strings.Join(got.Mistakes, "\n"))
 			}
-			got.Mistakes, got.Absent = nil, nil
+			if n := got.Evidence[""]; n != got.Calls.Claimed {
+				t.Errorf("%d calls have an evidence, %d are claimed", n, got.Calls.Claimed)
+			}
+			got.Mistakes, got.Absent, got.Evidence = nil, nil, nil
 			if fmt.Sprint(*got) != fmt.Sprint(want) {
 				t.Errorf("got  %+v\nwant %+v", *got, want)
 			}

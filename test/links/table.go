@@ -3,7 +3,10 @@
 package links
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -38,8 +41,8 @@ func (r *Row) Failures() []string {
 	return out
 }
 
-const tableHead = `| runtime | in flight | requests | spans | missing | extra | calls | claimed | precision | recall | exchanges | claimed | precision | recall | below a bar |
-|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|
+const tableHead = `| runtime | in flight | requests | spans | missing | extra | calls | claimed | precision | recall | exchanges | claimed | precision | recall | calls by evidence | below a bar |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|---|
 `
 
 // Table renders rows in Markdown.
@@ -48,9 +51,9 @@ func Table(rows []Row) string {
 	b.WriteString(tableHead)
 	for i := range rows {
 		r := &rows[i]
-		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %s | %s | %s |\n",
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %s | %s | %s | %s |\n",
 			r.Runtime, r.Concurrency, r.Score.Requests, r.Score.Spans, r.Score.Missing, r.Score.Extra,
-			cells(r.Score.Calls), cells(r.Score.Exchanges), verdict(len(r.Failures())))
+			cells(r.Score.Calls), cells(r.Score.Exchanges), evidence(r.Score.Evidence), verdict(len(r.Failures())))
 	}
 	return b.String()
 }
@@ -61,6 +64,17 @@ func cells(t Tally) string {
 		precision = percent(t.Precision())
 	}
 	return fmt.Sprintf("%d | %d | %s | %s", t.Expected, t.Claimed, precision, percent(t.Recall()))
+}
+
+// evidence lists what links rest on, the most frequent first.
+func evidence(counts map[string]int) string {
+	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(counts[b]-counts[a], strings.Compare(a, b))
+	})
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%s %d", cmp.Or(name, "none"), counts[name])
+	}
+	return strings.Join(names, ", ")
 }
 
 func verdict(failures int) string {

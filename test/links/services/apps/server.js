@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // server.js PORT CLIENT LEAF...: an HTTP server that calls leaves, by an agent
-// that keeps connections (CLIENT "agent") or by fetch.
+// that keeps connections (CLIENT "agent") or by fetch. In the mode "detached" it
+// answers before it makes the calls. With BACKGROUND set it also makes calls that
+// serve no request.
 "use strict";
 const http = require("http");
 const { setTimeout: sleep } = require("timers/promises");
@@ -29,11 +31,11 @@ async function byFetch(url, headers) {
 
 const ask = client === "agent" ? byAgent : byFetch;
 
-async function handle(request) {
-  const [, , mode, calls, wait, leafTime] = request.url.split("/");
+async function work(url, truth) {
+  const [, , mode, calls, wait, leafTime] = url.split("/");
   const call = async (n) => {
     await sleep(Number(wait));
-    return ask(`http://${leaves[n % leaves.length]}/leaf/${leafTime}`, { "x-truth-id": `${request.headers["x-truth-id"]}.${n}` });
+    return ask(`http://${leaves[n % leaves.length]}/leaf/${leafTime}`, { "x-truth-id": `${truth}.${n}` });
   };
   const numbers = [...Array(Number(calls)).keys()];
   if (mode === "par") return Promise.all(numbers.map(call));
@@ -42,9 +44,20 @@ async function handle(request) {
   return said;
 }
 
+async function background() {
+  for (;;) await work("/do/seq/1/7/1", "background");
+}
+if (process.env.BACKGROUND) background().catch(console.error);
+
 http
   .createServer((request, response) => {
-    handle(request).then(
+    const working = work(request.url, request.headers["x-truth-id"]);
+    if (request.url.startsWith("/do/detached/")) {
+      working.catch(console.error);
+      response.end();
+      return;
+    }
+    working.then(
       (said) => response.end(said.join(",")),
       (error) => {
         response.statusCode = 502;

@@ -18,8 +18,9 @@
 //	ports     the handler, on connections from eight local ports, the first of
 //	          them $LOCAL_PORT, which are used again and again
 //	hold      the handler; the leaf answers when LEAFTIME requests wait
-//	send      the handler, with the fields "name: value" that the request lists
-//	          in x-send instead of the truth id alone
+//
+// The fields "name: value" that the request lists in x-send go with each call.
+// With $BACKGROUND set it also makes calls that serve no request, all the time.
 package main
 
 import (
@@ -43,6 +44,9 @@ const truth = "X-Truth-Id"
 
 func main() {
 	s := newService(os.Args[2:])
+	if os.Getenv("BACKGROUND") != "" {
+		go s.background()
+	}
 	listener, err := net.Listen("tcp", os.Args[1])
 	if err != nil {
 		log.Fatal(err)
@@ -64,6 +68,16 @@ func newService(leaves []string) *service {
 		pooled: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}},
 		ported: &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: newDialer().dial}},
 		jobs:   make(chan func()),
+	}
+}
+
+// background makes calls that serve no request.
+func (s *service) background() {
+	own := &work{service: s, wait: 7, leafTime: 1, id: "background"}
+	for n := 0; ; n++ {
+		if _, err := own.call(n); err != nil {
+			log.Print(err)
+		}
 	}
 }
 
