@@ -18,7 +18,7 @@ BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test verify build deps generate drift check conventions unit integration harm chaos fuzz bench bench-vm test-vm \
+.PHONY: help demo test verify build deps generate drift check conventions unit integration harm chaos fuzz bench bench-links bench-vm test-vm \
 	pages install uninstall package image sbom test-packaging clean
 
 help: ## list the targets
@@ -48,6 +48,7 @@ check: ## gofmt, go vet, conventions
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted" >&2; exit 1; fi
 	$(GO) vet ./...
 	$(GO) vet -tags integration ./...
+	$(GO) vet -tags links ./test/links/...
 	GOARCH=arm64 $(GO) build -o /dev/null ./cmd/tracer-agent
 	$(GO) test -count=1 ./internal/conventions
 
@@ -67,11 +68,17 @@ chaos: build ## (root) faults one by one, their outcomes in docs/faults.md; take
 fuzz: ## every fuzzer for FUZZTIME (default 10s)
 	GO="$(GO)" scripts/fuzz.sh $(FUZZTIME)
 
-bench: ## (root) CPU time per request with and without the agent, on this machine
+bench: ## (root) CPU time per request with and without the agent, on this machine; the report is stored in test/bench/results
 	test/bench/run.sh host $(BENCH)
 
-bench-vm: ## (root) the same on an instruction clock, in a virtual machine
-	test/bench/run.sh vm $(BENCH)
+bench-cmp: ## two reports side by side (OLD, NEW), or what "make bench" changed
+	test/bench/run.sh cmp $(OLD) $(NEW)
+
+bench-vm: ## (root) the same on an instruction clock, in a virtual machine; fails on a rise until ACCEPT=1
+	ACCEPT=$(ACCEPT) test/bench/run.sh vm $(BENCH)
+
+bench-plot: ## tables and chart of docs/performance.md out of the stored reports
+	test/bench/run.sh plot
 
 test-vm: ## (root) the main job on stock Debian kernels (KERNELS) in virtual machines
 	scripts/test-vm.sh $(KERNELS)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build integration && !links
+//go:build !links && integration
 
 package links
 
