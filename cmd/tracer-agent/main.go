@@ -45,8 +45,8 @@ func serveDemo(args []string) int {
 
 func deps() cli.Deps {
 	return cli.Deps{
-		Run: func(ctx context.Context, cfg config.Config, out io.Writer, log *slog.Logger) error {
-			return agent.Run(ctx, cfg, agent.Options{Version: version, Out: out, Log: log})
+		Run: func(ctx context.Context, cfg config.Config, reload cli.Reload, out io.Writer, log *slog.Logger) error {
+			return agent.Run(ctx, cfg, agent.Options{Version: version, Out: out, Log: log, Reload: agent.Reload(reload)})
 		},
 		Check: agent.Check,
 		Why:   agent.Why,

@@ -17,6 +17,7 @@ import (
 	"github.com/tracer-agent/tracer-agent/export"
 	"github.com/tracer-agent/tracer-agent/internal/config"
 	"github.com/tracer-agent/tracer-agent/internal/discovery"
+	"github.com/tracer-agent/tracer-agent/internal/kube"
 	"github.com/tracer-agent/tracer-agent/internal/selfmetrics"
 	"github.com/tracer-agent/tracer-agent/probes"
 )
@@ -27,6 +28,7 @@ type Agent struct {
 	cfg       config.Config
 	log       *slog.Logger
 	probes    *probes.Probes
+	programs  *programs
 	discovery *discovery.Discovery
 	queue     *export.Queue
 	exporter  string
@@ -34,6 +36,13 @@ type Agent struct {
 	control   *probes.Ring
 	data      *probes.Ring
 	metrics   *selfmetrics.Server
+
+	cluster     *kube.Cluster // nil: the Kubernetes API is not asked
+	stopCluster func()        // nil: it was not started
+	reload      Reload
+	configState fileState // of the file when the configuration was read
+	reloads     reloads
+	portRoom    int // ports that the kernel's map has room for
 }
 
 // Options are what an Agent needs besides the configuration.
@@ -42,12 +51,13 @@ type Options struct {
 	Out     io.Writer       // text or JSON spans
 	Log     *slog.Logger    //
 	Extra   export.Exporter // if not nil, spans go here and nowhere else
+	Reload  Reload          // of the configuration
 }
 
 // Start loads the programs, judges the processes that run, and starts the
 // exporter. When it returns, what is selected is being captured.
 func Start(ctx context.Context, cfg config.Config, opts Options) (*Agent, error) {
-	a := &Agent{cfg: cfg, log: opts.Log}
+	a := &Agent{cfg: cfg, log: opts.Log, reload: opts.Reload, configState: stateOf(opts.Reload.File)}
 	if err := a.start(ctx, opts); err != nil {
 		a.release()
 		return nil, err
@@ -61,20 +71,29 @@ func (a *Agent) start(ctx context.Context, opts Options) error {
 	if err != nil {
 		return fmt.Errorf("compile selection: %w", err)
 	}
+	if a.cluster, err = newCluster(a.cfg, rules, a.log); err != nil {
+		return err
+	}
 	exporter, name, err := newExporter(ctx, a.cfg, opts)
 	if err != nil {
 		return err
 	}
 	a.exporter = name
 	a.queue = export.NewQueue(exporter, queueConfig(a.cfg), a.log)
-	if a.probes, err = probes.Open(probeOptions(a.cfg, rules), a.log); err != nil {
+	po := probeOptions(a.cfg, rules)
+	po.SelectCgroups = po.SelectCgroups || a.cluster != nil
+	a.portRoom = po.Ports
+	if a.probes, err = probes.Open(po, a.log); err != nil {
 		return err
 	}
-	a.discovery, err = discovery.New(matcher, kernel{a.probes}, discoveryOptions(a.log, opts.Version))
+	a.programs = newPrograms(a.probes, a.log)
+	do := discoveryOptions(a.log, opts.Version)
+	do.Pods = podsOf(a.cluster)
+	a.discovery, err = discovery.New(matcher, kernel{a.probes, a.programs}, do)
 	if err != nil {
 		return fmt.Errorf("set up discovery: %w", err)
 	}
-	if a.pipeline, err = newPipeline(a.cfg, a.probes, a.discovery, a.queue); err != nil {
+	if a.pipeline, err = newPipeline(a.cfg, a.probes, a.discovery, a.programs, a.queue); err != nil {
 		return err
 	}
 	if a.control, err = a.probes.ControlRing(); err != nil {
@@ -83,6 +102,7 @@ func (a *Agent) start(ctx context.Context, opts Options) error {
 	if a.data, err = a.probes.DataRing(); err != nil {
 		return err
 	}
+	a.learn(ctx)
 	if err := a.discovery.Start(ctx); err != nil {
 		return fmt.Errorf("look for processes to trace: %w", err)
 	}
@@ -99,7 +119,7 @@ func (a *Agent) listen() error {
 		return fmt.Errorf("listen for metrics: %w", err)
 	}
 	a.metrics = s
-	s.SetReady(true)
+	s.SetReady(a.cluster == nil)
 	return nil
 }
 
@@ -143,13 +163,17 @@ func (a *Agent) Run(ctx context.Context) error {
 	runtime.GOMAXPROCS(processors)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	failed := make(chan error, 4)
+	failed := make(chan error, 8)
 	spawn := func(f func() error) { go func() { failed <- f(); stop() }() }
 	prepared := make(chan struct{})
 	spawn(func() error { return a.readControl(prepared) })
 	spawn(func() error { return a.readData(ctx) })
 	spawn(func() error { return a.keepTime(ctx) })
+	spawn(func() error { a.programs.run(ctx); return nil })
 	spawn(func() error { a.discovery.Run(ctx); return nil })
+	spawn(func() error { return wait(ctx, a.followCluster) })
+	spawn(func() error { return wait(ctx, a.followConfig) })
+	spawn(func() error { return wait(ctx, a.becomeReady) })
 	<-prepared
 	a.dropCapabilities()
 	<-ctx.Done()
@@ -163,6 +187,15 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.pipeline.table.Poll() // what the kernel only counted may have completed a response
 	a.pipeline.builder.Flush()
 	return errors.Join(errs...)
+}
+
+// wait does what may end early, and then waits for ctx: an end would stop the agent.
+func wait(ctx context.Context, do func(context.Context) error) error {
+	if err := do(ctx); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
 }
 
 // Close flushes the queue within the configured time and frees everything.
@@ -208,10 +241,17 @@ func (a *Agent) release() error {
 		errs = append(errs, a.queue.Close(ctx))
 		a.queue = nil
 	}
+	if a.stopCluster != nil {
+		a.stopCluster()
+		a.stopCluster = nil
+	}
 	for _, r := range []*probes.Ring{a.control, a.data} {
 		if r != nil {
 			errs = append(errs, r.Close())
 		}
+	}
+	if a.programs != nil {
+		a.programs.close()
 	}
 	if a.probes != nil {
 		errs = append(errs, a.probes.Close())

@@ -9,8 +9,11 @@ import (
 )
 
 // lasting are the capabilities without which no new process could be judged:
-// executable, environment and sockets of other users' processes are read in /proc.
-func lasting() caps.Set { return caps.Of(unix.CAP_SYS_PTRACE, unix.CAP_DAC_READ_SEARCH) }
+// executable, environment and sockets of other users' processes are read in
+// /proc. A new Go process gets a probe (perf_event_open(2)).
+func lasting() caps.Set {
+	return caps.Of(unix.CAP_SYS_PTRACE, unix.CAP_DAC_READ_SEARCH, unix.CAP_PERFMON, unix.CAP_BPF)
+}
 
 // mapping are those that bpf(2) asks for even of who has a map open, before
 // Linux 5.19 (commit c8644cd0efe7) and where unprivileged use is disabled.

@@ -10,7 +10,10 @@ import (
 )
 
 // kernel lets discovery drive the selection maps.
-type kernel struct{ p *probes.Probes }
+type kernel struct {
+	p        *probes.Probes
+	programs *programs
+}
 
 func (k kernel) WatchProcess(tgid uint32) (discovery.Verdict, error) {
 	v, err := k.p.WatchProcess(tgid)
@@ -18,9 +21,14 @@ func (k kernel) WatchProcess(tgid uint32) (discovery.Verdict, error) {
 }
 
 func (k kernel) SetProcess(tgid uint32, v discovery.Verdict) error {
-	err := k.p.SetProcess(tgid, probes.Verdict{State: probes.State(v.State), Include: v.Include, Exclude: v.Exclude})
+	err := k.p.SetProcess(tgid, probes.Verdict{
+		State: probes.State(v.State), Include: v.Include, Exclude: v.Exclude, Go: k.programs.layout(tgid),
+	})
 	if errors.Is(err, probes.ErrGone) {
 		return discovery.ErrGone
+	}
+	if err == nil && v.State == discovery.StateSelected {
+		k.programs.selected(tgid)
 	}
 	return err
 }

@@ -23,6 +23,7 @@ import (
 type pipeline struct {
 	mu       sync.Mutex
 	discover *discovery.Discovery
+	programs *programs
 	table    *conn.Table
 	builder  *spanbuilder.Builder
 	clock    *spanbuilder.Clock
@@ -47,7 +48,7 @@ type totals struct {
 // maxTargets bounds the cache of targets; it is rebuilt when full.
 const maxTargets = 4096
 
-func newPipeline(cfg config.Config, k conn.Kernel, d *discovery.Discovery, sink spanbuilder.Sink) (*pipeline, error) {
+func newPipeline(cfg config.Config, k conn.Kernel, d *discovery.Discovery, programs *programs, sink spanbuilder.Sink) (*pipeline, error) {
 	bc, err := builderConfig(cfg)
 	if err != nil {
 		return nil, err
@@ -56,7 +57,7 @@ func newPipeline(cfg config.Config, k conn.Kernel, d *discovery.Discovery, sink 
 	if err != nil {
 		return nil, err
 	}
-	p := &pipeline{discover: d, clock: clock, routes: map[string]*route.Set{}, targets: map[*discovery.Target]*spanbuilder.Target{}}
+	p := &pipeline{discover: d, programs: programs, clock: clock, routes: map[string]*route.Set{}, targets: map[*discovery.Target]*spanbuilder.Target{}}
 	if p.builder, err = spanbuilder.New(bc, clock, sink); err != nil {
 		return nil, err
 	}
@@ -210,8 +211,10 @@ func (p *pipeline) lifecycle(e *event.Proc) {
 	case event.ProcFork:
 		p.discover.OnFork(e.PTGID, e.TGID)
 	case event.ProcExec:
+		p.programs.forget(e.TGID)
 		p.discover.OnExec(e.TGID)
 	case event.ProcExit:
+		p.programs.forget(e.TGID)
 		p.discover.OnExit(e.TGID)
 	}
 }

@@ -27,6 +27,8 @@ const requestsDropped = "Requests that became no span, by reason."
 func (a *Agent) samples(e emit) {
 	a.kernelSamples(e)
 	a.selectionSamples(e)
+	a.clusterSamples(e)
+	a.reloadSamples(e)
 	a.pipelineSamples(e)
 	a.exportSamples(e)
 }

@@ -31,6 +31,7 @@ func ruleOf(s config.Selector) discovery.Rule {
 	r := discovery.Rule{
 		Exe: s.Exe, Cmdline: s.Cmdline, PIDs: s.Pids,
 		Units: s.Units, Containers: s.Containers, Users: s.Users,
+		Namespaces: s.Namespaces, NamespaceLabels: s.NamespaceLabels, PodLabels: s.PodLabels, PodAnnotations: s.PodAnnotations, Workloads: s.Workloads,
 	}
 	for _, p := range s.Ports {
 		r.Ports = append(r.Ports, discovery.PortRange(p))
@@ -50,13 +51,26 @@ func probeOptions(cfg config.Config, rules discovery.Rules) probes.Options {
 	for _, group := range [][]discovery.Rule{rules.Include, rules.Exclude} {
 		for _, r := range group {
 			o.SelectCgroups = o.SelectCgroups || len(r.Units) > 0 || len(r.Containers) > 0
+		}
+	}
+	o.Ports = max(ports(rules), sparePorts)
+	return o
+}
+
+// sparePorts is the least room for named ports: a new configuration may name more.
+const sparePorts = 1024
+
+// ports is the number of ports that the rules name.
+func ports(rules discovery.Rules) int {
+	n := 0
+	for _, group := range [][]discovery.Rule{rules.Include, rules.Exclude} {
+		for _, r := range group {
 			for _, p := range r.Ports {
-				o.Ports += int(p.Last) - int(p.First) + 1
+				n += int(p.Last) - int(p.First) + 1
 			}
 		}
 	}
-	o.Ports = min(o.Ports, 1<<16)
-	return o
+	return min(n, 1<<16)
 }
 
 func discoveryOptions(log *slog.Logger, version string) discovery.Options {

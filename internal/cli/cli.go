@@ -31,8 +31,8 @@ const (
 type Deps struct {
 	// Run traces until ctx is done, then flushes and returns. Spans printed as
 	// text or JSON go to out. cfg is valid, selects something and has at least
-	// one exporter.
-	Run func(ctx context.Context, cfg config.Config, out io.Writer, log *slog.Logger) error
+	// one exporter; reload tells how to read it again.
+	Run func(ctx context.Context, cfg config.Config, reload Reload, out io.Writer, log *slog.Logger) error
 	// Check finds out what this machine allows. cfg is Default if the user's
 	// has problems.
 	Check func(ctx context.Context, cfg config.Config) Report
@@ -44,6 +44,14 @@ type Deps struct {
 	Demo func(ctx context.Context, out io.Writer) error
 	// Build is what the linker was told.
 	Build Build
+}
+
+// Reload tells a running agent how to read its configuration again.
+type Reload struct {
+	File string // to look at for changes; "": none was given
+	// Load reads file, environment and flags as at the start. The error is
+	// config.Problems.
+	Load func() (config.Config, error)
 }
 
 // Invocation is one call of the program.

@@ -33,7 +33,7 @@ type fakeAgent struct {
 
 func (a *fakeAgent) deps() Deps {
 	return Deps{
-		Run: func(_ context.Context, cfg config.Config, out io.Writer, log *slog.Logger) error {
+		Run: func(_ context.Context, cfg config.Config, _ Reload, out io.Writer, log *slog.Logger) error {
 			a.called, a.cfg = "run", cfg
 			log.Info("ready")
 			io.WriteString(out, "a span\n")

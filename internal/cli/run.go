@@ -45,15 +45,19 @@ func newRun(call Invocation, deps Deps) *cobra.Command {
 		Use: "run", Short: "Trace the selected processes", Long: runHelp, Example: runExamples, Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			source := flags.source(call.Env, cmd.Flags())
-			cfg, err := source.Load()
+			load := func() (config.Config, error) {
+				cfg, err := source.Load()
+				if !cfg.Export.OTLP.Enabled && cfg.Export.Stdout == "" {
+					cfg.Export.Stdout = "text"
+				}
+				return cfg, err
+			}
+			cfg, err := load()
 			if err != nil {
 				return err
 			}
 			if len(cfg.Instrument) == 0 {
 				return usage(cmd, "%s", nothingSelected)
-			}
-			if !cfg.Export.OTLP.Enabled && cfg.Export.Stdout == "" {
-				cfg.Export.Stdout = "text"
 			}
 			log, err := newLogger(call.Err, cfg.Log)
 			if err != nil {
@@ -62,7 +66,7 @@ func newRun(call Invocation, deps Deps) *cobra.Command {
 			for _, w := range source.Warnings(cfg) {
 				log.Warn("configuration", "warning", w.String())
 			}
-			err = deps.Run(cmd.Context(), cfg, call.Out, log)
+			err = deps.Run(cmd.Context(), cfg, Reload{File: flags.file, Load: load}, call.Out, log)
 			if cmd.Context().Err() != nil && errors.Is(err, context.Canceled) {
 				return nil // it was told to stop, and did
 			}
