@@ -14,9 +14,10 @@ __noinline int classify_slow(u32 slot, u32 n)
 static __always_inline enum head_kind classify(const struct scratch *sc, u32 slot, u32 n)
 {
 	const enum head_kind k = head_usual(*(const u64 *)sc->payload, n);
+	const u8 *b = sc->payload;
 
 	if (n < HEAD_LEAST)
-		return is_tchar(sc->payload[0]) && (n < 2 || is_tchar(sc->payload[1])) ? HEAD_MAYBE : HEAD_NONE;
+		return is_tchar(b[0]) && (n < 2 || is_tchar(b[1]) || b[1] == ' ') ? HEAD_MAYBE : HEAD_NONE;
 	return k != HEAD_NONE ? k : classify_slow(slot, n);
 }
 
@@ -70,15 +71,29 @@ static __always_inline void send(const struct conn *c, struct scratch *sc, u32 s
 	emit_data(slot, captured);
 }
 
+/* The last min(len, 8) bytes where the call's own come after held ones: len in all, in the payload
+ * unless there are many. */
+static __always_inline u64 joined_tail(struct scratch *sc, u32 slot, u32 len, u32 held)
+{
+	const u32 from = len < 8 ? 0 : len - 8;
+	u64 tail;
+
+	if (len - held >= 8)
+		return fetch_tail(sc, slot, len - held);
+	__builtin_memcpy(&tail, sc->payload + (from & (HEAD_PEEK - 1)), sizeof(tail));
+	return len < 8 ? tail & ((1ULL << (8 * len)) - 1) : tail;
+}
+
 /* After the head: a few records without payload, then only the progress entry moves.
  * The end of a chunked body is always told, since nothing else would. */
-static __always_inline void count_only(struct conn *c, struct scratch *sc, u32 slot, u32 dir, u32 len)
+static __always_inline void count_only(struct conn *c, struct scratch *sc, u32 slot, u32 dir, u32 len, u32 held)
 {
 	bool over = false;
 
 	sc->ev.tail = 0;
+	sc->ev.flags &= ~DATA_EARLY; /* the tail tells more here */
 	if (sc->src.kind != SRC_NONE) {
-		sc->ev.tail = fetch_tail(sc, slot, len);
+		sc->ev.tail = held ? joined_tail(sc, slot, len, held) : fetch_tail(sc, slot, len);
 		sc->ev.flags |= DATA_TAIL;
 		over = ends_chunked(sc->ev.tail, len);
 	}
@@ -151,7 +166,7 @@ static __always_inline void on_unseen(struct conn *c, struct scratch *sc, u32 sl
 	c->early_len[dir] = 0;
 	conn_advance(c, dir, len, bpf_ktime_get_ns(), HEAD_NONE, 0);
 	if (c->flags & CONN_ANNOUNCED)
-		count_only(c, sc, slot, dir, len);
+		count_only(c, sc, slot, dir, len, 0);
 }
 
 /* Reads the start of the call behind what was held back. Returns the bytes in the payload. */
@@ -172,12 +187,12 @@ static __always_inline void on_bytes(struct conn *c, struct sock *sk, struct scr
 		on_unseen(c, sc, slot, dir, len);
 		return;
 	}
-	const u32 got = look(c, sc, slot, dir, len);
+	const u32 got = look(c, sc, slot, dir, len), held = c->early_len[dir];
 	enum head_kind head = classify(sc, slot, got);
 
-	len += c->early_len[dir];
+	len += held;
 	/* the direction of responses is not held: their last bytes tell when an exchange ended */
-	if (head == HEAD_MAYBE && (got < len || (c->last_dir == dir && !c->early_len[dir])))
+	if (head == HEAD_MAYBE && (got < len || (c->last_dir == dir && !held)))
 		head = HEAD_NONE;
 	if (head == HEAD_MAYBE && c->kind[dir] != HEAD_RESPONSE && got < HEAD_PEEK) {
 		early_hold(c, sc, dir, got);
@@ -196,7 +211,7 @@ static __always_inline void on_bytes(struct conn *c, struct sock *sk, struct scr
 		note_goroutine(slot, dir, dir == DIR_SEND ? sock_inode(sk) : 0);
 	sc->ev.flags = (sure ? DATA_HEAD : 0) | (c->last_dir != dir ? DATA_TURN : 0);
 	sc->ev.tail = 0;
-	if (c->early_len[dir]) {
+	if (held) {
 		sc->ev.tail = c->early_ktime[dir];
 		sc->ev.flags |= DATA_EARLY;
 		c->early_len[dir] = 0;
@@ -211,7 +226,7 @@ static __always_inline void on_bytes(struct conn *c, struct sock *sk, struct scr
 	if (!(c->flags & CONN_ANNOUNCED) && !conn_announce(c, sc, slot, sk))
 		return;
 	if (!ship)
-		count_only(c, sc, slot, dir, len);
+		count_only(c, sc, slot, dir, len, held);
 	else
 		ship_slice(c, sc, slot, dir, len, got, ship);
 }

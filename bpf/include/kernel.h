@@ -107,6 +107,7 @@ struct sock {
 };
 
 struct tcp_sock {
+	struct sock sk; /* begins it; deeper in the kernel's own */
 	u32 write_seq;
 	u32 copied_seq;
 	u32 rcv_nxt;
