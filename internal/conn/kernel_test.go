@@ -44,6 +44,15 @@ type simKernel struct {
 	progress     map[quietKey]at // directions that only count
 	forgotten    int
 	recordsOut   int
+	mirror       mirror // nil: none
+}
+
+// mirror is told what the model does, to do the same.
+type mirror interface {
+	record(rec any, lost bool) // of the call or end that is told next
+	call(c *simConn, d event.Dir, b []byte, seen bool)
+	ended(c *simConn, d event.Dir)
+	closed(c *simConn, err uint32)
 }
 
 type at struct{ pos, ktime uint64 }
@@ -78,12 +87,17 @@ func (k *simKernel) tick(ns uint64) uint64 {
 func (k *simKernel) open(id uint64) *simConn { return &simConn{k: k, id: id, last: noDir} }
 
 // emit hands a record to the Table, unless it is lost.
-func (k *simKernel) emit(f func()) bool {
-	if k.lose != nil && k.lose() {
+func (k *simKernel) emit(rec any) bool {
+	lost := k.lose != nil && k.lose()
+	if k.mirror != nil {
+		k.mirror.record(rec, lost)
+	}
+	if lost {
 		k.lost++
 		return false
 	}
 	k.recordsOut++
+	f := func() { k.deliver(rec) }
 	if k.queued {
 		k.queue = append(k.queue, f)
 		return true
@@ -93,6 +107,21 @@ func (k *simKernel) emit(f func()) bool {
 		f()
 	}
 	return true
+}
+
+func (k *simKernel) deliver(rec any) {
+	switch e := rec.(type) {
+	case *event.Conn:
+		k.table.Conn(e)
+	case *event.Data:
+		k.table.Data(e)
+	case *ended:
+		if e.closed {
+			k.table.Close(&e.EOF)
+		} else {
+			k.table.EOF(&e.EOF)
+		}
+	}
 }
 
 func (k *simKernel) drain() {
@@ -191,6 +220,14 @@ func (c *simConn) call(d event.Dir, b []byte, seen bool) uint64 {
 	if len(b) == 0 {
 		return c.k.now
 	}
+	now := c.move(d, b, seen)
+	if c.k.mirror != nil {
+		c.k.mirror.call(c, d, b, seen)
+	}
+	return now
+}
+
+func (c *simConn) move(d event.Dir, b []byte, seen bool) uint64 {
 	if !seen {
 		return c.unseen(d, len(b))
 	}
@@ -270,7 +307,7 @@ func (c *simConn) ship(d event.Dir, b []byte, got int, kind headKind) uint64 {
 		e.Flags |= event.DataEarly
 	}
 	e.Payload = bytes.Clone(b[:ship])
-	if !c.k.emit(func() { c.k.table.Data(&e) }) && request {
+	if !c.k.emit(&e) && request {
 		c.k.lostRequests++
 	}
 	return now
@@ -284,7 +321,7 @@ func (c *simConn) announce(now uint64, request bool) bool {
 	if c.unix {
 		e = event.Conn{Ktime: now, ID: c.id, TGID: 100, TID: 101, Fresh: c.fresh, Family: event.FamilyUnix, Path: "/run/app.sock"}
 	}
-	c.known = c.k.emit(func() { c.k.table.Conn(&e) })
+	c.known = c.k.emit(&e)
 	if !c.known && request {
 		c.k.lostRequests++
 	}
@@ -326,27 +363,39 @@ func (c *simConn) count(d event.Dir, b []byte, seen bool, flags uint32) {
 	if seen {
 		c.tail(&e, b)
 	}
-	c.k.emit(func() { c.k.table.Data(&e) })
+	c.k.emit(&e)
 }
 
-func (c *simConn) ended(d event.Dir, err uint32) event.EOF {
-	return event.EOF{Ktime: c.k.tick(1000), Conn: c.id, Pos: c.pos, LastKtime: c.ktime, Dir: d, Err: err}
+// ended is the record of a direction's end, or of the connection's.
+type ended struct {
+	event.EOF
+	closed bool
+}
+
+func (c *simConn) end(d event.Dir, err uint32, closed bool) *ended {
+	return &ended{event.EOF{Ktime: c.k.tick(1000), Conn: c.id, Pos: c.pos, LastKtime: c.ktime, Dir: d, Err: err}, closed}
 }
 
 // eof ends one direction.
 func (c *simConn) eof(d event.Dir) {
-	e := c.ended(d, 0)
+	e := c.end(d, 0, false)
 	if c.known {
-		c.k.emit(func() { c.k.table.EOF(&e) })
+		c.k.emit(e)
+	}
+	if c.k.mirror != nil {
+		c.k.mirror.ended(c, d)
 	}
 }
 
 // close ends the connection and returns the time.
 func (c *simConn) close(err uint32) uint64 {
-	e := c.ended(0, err)
+	e := c.end(event.Send, err, true)
 	if c.known {
-		c.k.emit(func() { c.k.table.Close(&e) })
+		c.k.emit(e)
 		c.known, c.http = false, false
+	}
+	if c.k.mirror != nil {
+		c.k.mirror.closed(c, err)
 	}
 	return e.Ktime
 }

@@ -275,8 +275,14 @@ func (w *world) check(s *seenExchange) {
 
 // play runs one random connection and returns how many of its exchanges were delivered.
 func play(t testing.TB, seed uint64, lossPerMille int) (made, delivered int) {
+	return playWith(t, seed, lossPerMille, nil)
+}
+
+// playWith is play with a mirror of what the model of the kernel does.
+func playWith(t testing.TB, seed uint64, lossPerMille int, m mirror) (made, delivered int) {
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	k := newSimKernel(1024, 700) // heads fit, bodies may not
+	k.mirror = m
 	w := &world{t: t, rnd: rnd, k: k, server: rnd.IntN(2) == 0, lossless: lossPerMille == 0}
 	k.table, w.rec = newTestTable(t, k)
 	k.queued = w.oneIn(2)

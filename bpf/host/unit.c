@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Unit tests of one backend's programs, compiled for the host. Exits with 1 if a check failed. */
+#include "programs.h"
+#include "machine.h"
+#include "calls.h"
+#include "check.h"
+
+/* fentry does not look at registers, but its sources are the same. */
+#if BACKEND == BACKEND_FENTRY
+#include "../include/syscall.h"
+#endif
+
+#include "pure_tests.h"
+#include "memory_tests.h"
+#include "program_tests.h"
+#if BACKEND != BACKEND_FENTRY
+#include "syscall_tests.h"
+#endif
+
+static const struct test tests[] = {
+	{"tchars", tchars},
+	{"heads", heads},
+	{"classify agrees with head_kind", classify_agrees},
+	{"ends of chunked bodies", chunked_ends},
+	{"positions, turns, budgets", positions},
+	{"first looks", looks},
+	{"gathering", gathers},
+	{"one buffer", one_buffer},
+	{"gathering in part", gathers_in_part},
+	{"rewinding", rewinds},
+	{"exchange", exchange},
+	{"strangers", strangers},
+	{"cgroups", cgroups},
+	{"no HTTP", no_http},
+	{"bytes that did not move", not_moved},
+	{"quiet turns", quiet},
+	{"full ring", ring_full},
+	{"ends", ends},
+	{"reused address", reused_address},
+	{"lives of processes", lives},
+	{"listening", listens},
+	{"limits", limits_are_counted},
+#if BACKEND != BACKEND_FENTRY
+	{"messages of recvmmsg", messages_received},
+	{"messages of sendmmsg", messages_sent},
+	{"descriptors", descriptors},
+	{"32-bit callers", compat},
+#endif
+};
+
+int main(void)
+{
+	return run_tests(tests, sizeof(tests) / sizeof(tests[0]));
+}
