@@ -18,7 +18,7 @@ BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test verify build deps generate drift check conventions unit integration harm chaos fuzz bench bench-links bench-vm test-vm \
+.PHONY: help demo test verify build deps generate drift check conventions unit integration harm chaos fuzz bench bench-cmp bench-links bench-vm bench-plot test-vm \
 	pages install uninstall package image sbom test-packaging clean
 
 help: ## list the targets

@@ -20,6 +20,7 @@ const startTimeout = 90 * time.Second
 // agent is a started agent. A nil *agent stands for none.
 type agent struct {
 	*rig.Process
+	spec      Settings
 	metrics   int // port
 	drops     *regexp.Regexp
 	ready     time.Duration // from the start to the line; 0 if it prints none
@@ -29,11 +30,11 @@ type agent struct {
 
 // startAgent starts the agent for traced and sends requests until the first
 // span arrives; then all counts of the sink are reset.
-func startAgent(s Settings, traced *server, spans *sink.Sink) (*agent, error) {
+func startAgent(s Settings, traced *server, more string, spans *sink.Sink) (*agent, error) {
 	if s.Agent == None {
 		return nil, nil
 	}
-	metrics, err := freePort()
+	metrics, err := rig.FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +47,7 @@ func startAgent(s Settings, traced *server, spans *sink.Sink) (*agent, error) {
 	env := []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + spans.URL(), "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"}
 	spans.Reset()
 	begin := time.Now()
-	p, err := rig.Start(s.Dir, "agent", s.agentCommand(traced.port, metrics), env, func(line string) {
+	p, err := rig.Start(s.Dir, "agent", s.agentCommand(traced.port, metrics, more), env, func(line string) {
 		if s.Ready != "" && strings.HasPrefix(line, s.Ready) {
 			once.Do(func() { readyLine <- time.Now() })
 		}
@@ -54,7 +55,7 @@ func startAgent(s Settings, traced *server, spans *sink.Sink) (*agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &agent{Process: p, metrics: metrics, drops: drops}
+	a := &agent{Process: p, spec: s, metrics: metrics, drops: drops}
 	if err := a.awaitFirstSpan(s, begin, traced, spans); err != nil {
 		p.Stop()
 		return nil, err

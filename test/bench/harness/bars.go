@@ -28,13 +28,16 @@ func (r *Report) SetBars(l Limits) {
 	}
 	for i := range r.Results {
 		c := &r.Results[i]
-		add("server CPU added, "+c.Case, c.AddedPercent, l.AddedPercent[c.Case], "%")
-		add("server CPU added per request, "+c.Case, c.AddedUS, l.AddedUS[c.Case], "µs")
-		if !c.Unselected {
-			add("agent CPU per request, "+c.Case, c.AgentUS, l.AgentUS, "µs")
+		if c.Other {
+			continue
 		}
-		if c.Kernel != nil {
-			add("runs of BPF programs per request, "+c.Case, c.Kernel.RunsPerRequest, l.Runs, "")
+		add("server CPU added, "+c.Label(), c.AddedPercent, l.AddedPercent[c.Case], "%")
+		add("server CPU added per request, "+c.Label(), c.AddedUS, l.AddedUS[c.Case], "µs")
+		if !c.Unselected && c.Group == "" {
+			add("agent CPU per request, "+c.Label(), c.AgentUS, l.AgentUS, "µs")
+		}
+		if c.Kernel != nil && c.Group == "" {
+			add("runs of BPF programs per request, "+c.Label(), c.Kernel.RunsPerRequest, l.Runs, "")
 		}
 	}
 	r.setSizeBars(add, l)
@@ -47,6 +50,9 @@ func (r *Report) setSizeBars(add func(string, float64, float64, string), l Limit
 	var rss, peak, maps, first, delay float64
 	for i := range r.Results {
 		c := &r.Results[i]
+		if c.Other || c.Group != "" {
+			continue
+		}
 		rss, peak = max(rss, float64(c.AgentRSS)/mega), max(peak, float64(c.AgentPeak)/mega)
 		first = max(first, c.FirstSpanS)
 		if c.Kernel != nil {
@@ -67,13 +73,16 @@ func (r *Report) setSizeBars(add func(string, float64, float64, string), l Limit
 func (r *Report) setLossBars() {
 	for i := range r.Results {
 		c := &r.Results[i]
+		if c.Other {
+			continue
+		}
 		if !c.Unselected {
-			r.Bars = append(r.Bars, Bar{What: "requests without a span or a counted drop, " + c.Case, Value: abs(c.unaccounted())})
+			r.Bars = append(r.Bars, Bar{What: "requests without a span or a counted drop, " + c.Label(), Value: abs(c.unaccounted())})
 		}
 		if s := c.Saturation; s != nil {
 			r.Bars = append(r.Bars,
-				Bar{What: "the same at saturation, " + c.Case, Value: abs(s.Full.unaccounted())},
-				Bar{What: "requests without a span at half of saturation, " + c.Case, Value: abs(float64(s.Half.Requests - s.Half.Spans))})
+				Bar{What: "the same at saturation, " + c.Label(), Value: abs(s.Full.unaccounted())},
+				Bar{What: "requests without a span at half of saturation, " + c.Label(), Value: abs(float64(s.Half.Requests - s.Half.Spans))})
 		}
 	}
 }

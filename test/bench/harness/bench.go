@@ -9,18 +9,8 @@ import (
 
 	"github.com/tracer-agent/tracer-agent/test/bench/load"
 	"github.com/tracer-agent/tracer-agent/test/bench/sink"
+	"github.com/tracer-agent/tracer-agent/test/rig"
 )
-
-// Case is one thing to measure.
-type Case struct {
-	Name       string
-	Server     Kind
-	Unselected bool    // the agent traces another server than the one under load
-	Requests   int     // per run; 0: Settings.Requests
-	Rate       float64 // requests per second; 0: as many as there can be
-	Delay      bool    // measure from the response's end to the span at the sink
-	Saturation bool    // count losses at full and at half load
-}
 
 // bench is one case under way.
 type bench struct {
@@ -28,28 +18,52 @@ type bench struct {
 	spec   Case
 	log    *slog.Logger
 	spans  *sink.Sink
-	server *server // gets the load
-	traced *server // is what the agent is told to trace; usually the same
+	server *server      // gets the load
+	traced *server      // is what the agent is told to trace; usually the same
+	more   string       // arguments that select crowd
+	crowd  *rig.Process // further processes; nil: none
+	idle   *load.Idle   // further connections; nil: none
 }
 
-// Run measures one case.
-func Run(s Settings, c Case, log *slog.Logger) (Result, error) {
+// Run measures one case: one result for each agent.
+func Run(s Settings, c Case, log *slog.Logger) ([]Result, error) {
 	if c.Requests > 0 {
 		s.Requests = c.Requests
 	}
-	b := &bench{Settings: s, spec: c, log: log.With("case", c.Name)}
+	if c.Pairs > 0 {
+		s.Pairs = min(s.Pairs, c.Pairs)
+	}
+	s.Warm = min(s.Warm, s.Requests)
+	b := &bench{Settings: s, spec: c, log: log.With("case", c.Name, "backend", s.Backend)}
 	defer b.close()
 	if err := b.open(); err != nil {
-		return Result{}, err
+		return nil, fmt.Errorf("case %s: %w", c.Name, err)
 	}
-	r := Result{Case: c.Name, Server: string(c.Server), Unselected: c.Unselected, Requests: s.Requests, Connections: s.Connections}
-	for i := range s.Pairs {
-		if err := b.pair(i, &r); err != nil {
-			return r, fmt.Errorf("case %s: %w", c.Name, err)
+	sides := s.sides()
+	results := make([]Result, len(sides))
+	for i, side := range sides {
+		results[i] = Result{
+			Case: c.Name, Server: string(c.Server), Unselected: c.Unselected, Backend: s.Backend, Agent: side.AgentFile, Other: i > 0,
+			Group: c.Group, X: b.x(), Requests: s.Requests, Connections: s.Connections,
 		}
 	}
-	r.summarize()
-	return r, nil
+	for i := range s.Pairs {
+		if err := b.round(i, sides, results); err != nil {
+			return nil, fmt.Errorf("case %s: %w", c.Name, err)
+		}
+	}
+	for i := range results {
+		results[i].summarize()
+	}
+	return results, nil
+}
+
+// x is what the case is plotted against, as far as this machine allows it.
+func (b *bench) x() float64 {
+	if b.idle != nil {
+		return float64(b.idle.Len())
+	}
+	return b.spec.X
 }
 
 func (b *bench) open() (err error) {
@@ -65,11 +79,27 @@ func (b *bench) open() (err error) {
 			return err
 		}
 	}
+	if b.spec.Processes > 0 {
+		if b.crowd, b.more, err = startCrowd(b.Settings, b.spec.Processes); err != nil {
+			return err
+		}
+	}
+	if b.spec.Idle > 0 {
+		if b.idle, err = load.OpenIdle(b.server.addr(), b.spec.Idle); err != nil {
+			return err
+		}
+	}
 	b.run(b.Requests, nil) // a server's first requests are not like the others
 	return nil
 }
 
 func (b *bench) close() {
+	if b.idle != nil {
+		b.idle.Close()
+	}
+	if b.crowd != nil {
+		b.crowd.Stop()
+	}
 	if b.traced != nil && b.traced != b.server {
 		b.traced.Stop()
 	}
@@ -81,36 +111,53 @@ func (b *bench) close() {
 	}
 }
 
-// pair runs once without and once with the agent. Every second pair has them
+// round runs once without and once with each agent. Every second round has them
 // the other way round, so that a machine that gets slower or quicker favours
-// neither.
-func (b *bench) pair(i int, r *Result) error {
-	if i%2 == 0 {
-		r.Off = append(r.Off, b.trial(nil))
+// none.
+func (b *bench) round(i int, sides []Settings, results []Result) error {
+	backwards := i%2 == 1
+	var off Trial
+	if !backwards {
+		off = b.trial(nil)
 	}
-	last := i == b.Pairs-1
-	on, err := b.withAgent(r, last)
-	if err != nil {
-		return err
+	for k := range sides {
+		if backwards {
+			k = len(sides) - 1 - k
+		}
+		on, err := b.withAgent(sides[k], &results[k], i == b.Pairs-1)
+		if err != nil {
+			return err
+		}
+		results[k].On = append(results[k].On, on)
+		b.log.Info("run", "round", i+1, "agent", sides[k].AgentFile, "on_us", on.ServerUS, "agent_us", on.AgentUS)
 	}
-	r.On = append(r.On, on)
-	if i%2 == 1 {
-		r.Off = append(r.Off, b.trial(nil))
+	if backwards {
+		off = b.trial(nil)
 	}
-	b.log.Info("pair", "number", i+1, "off_us", r.Off[len(r.Off)-1].ServerUS, "on_us", on.ServerUS, "agent_us", on.AgentUS)
+	for k := range results {
+		results[k].Off = append(results[k].Off, off)
+	}
+	b.log.Info("run", "round", i+1, "off_us", off.ServerUS)
 	return nil
 }
 
 // withAgent starts the agent, runs once, and stops it. The last time it also
 // measures what needs a running agent but not a pair.
-func (b *bench) withAgent(r *Result, last bool) (Trial, error) {
+func (b *bench) withAgent(side Settings, r *Result, last bool) (Trial, error) {
 	before, err := loaded()
 	if err != nil {
 		return Trial{}, err
 	}
-	a, err := startAgent(b.Settings, b.traced, b.spans)
+	a, err := startAgent(side, b.traced, b.more, b.spans)
 	if err != nil {
 		return Trial{}, err
+	}
+	if b.idle != nil {
+		seen := b.spans.Counts().Server
+		if err := b.idle.Touch(); err != nil {
+			return Trial{}, err
+		}
+		b.drain(seen+b.idle.Len(), a)
 	}
 	t := b.trial(a)
 	if a == nil {
@@ -129,11 +176,11 @@ func (b *bench) extras(a *agent, before census, r *Result) error {
 		return err
 	}
 	r.Kernel = programs
-	if b.spec.Delay && b.Spans {
+	if b.spec.Delay && a.spec.Spans {
 		delay := b.delay()
 		r.Delay = &delay
 	}
-	if b.spec.Saturation && b.Spans {
+	if b.spec.Saturation && a.spec.Spans {
 		r.Saturation = b.saturation(a)
 	}
 	r.IdlePercent = a.idle()
@@ -171,23 +218,28 @@ func (b *bench) trial(a *agent) Trial {
 
 // run sends n requests that are not measured.
 func (b *bench) run(n int, a *agent) {
+	seen := b.spans.Counts().Server
 	result := load.Run(b.plan(n))
-	b.drain(result.OK, a)
+	b.drain(seen+result.OK, a)
 }
 
 // plan is the case's load.
 func (b *bench) plan(requests int) load.Plan {
-	return load.Plan{Addr: b.server.addr(), Path: "/hello", Requests: requests, Connections: b.Connections, Rate: b.spec.Rate}
+	path := "/hello"
+	if b.spec.Body > 0 {
+		path = fmt.Sprintf("/bytes/%d", b.spec.Body)
+	}
+	return load.Plan{Addr: b.server.addr(), Path: path, Requests: requests, Connections: b.Connections, Rate: b.spec.Rate}
 }
 
-// drain waits for the spans of n requests.
-func (b *bench) drain(n int, a *agent) {
+// drain waits until there are want SERVER spans.
+func (b *bench) drain(want int, a *agent) {
 	switch {
-	case a == nil || !b.Spans:
+	case a == nil || !a.spec.Spans:
 	case b.spec.Unselected:
 		awaitSpans(b.spans, -1, min(b.Quiet, 2*time.Second)) // there must be none
 	default:
-		awaitSpans(b.spans, b.spans.Counts().Server+n, b.Quiet)
+		awaitSpans(b.spans, want, b.Quiet)
 	}
 }
 

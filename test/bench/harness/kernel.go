@@ -115,12 +115,13 @@ func (b *bench) programs(a *agent, before census) (*Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
+	seen := b.spans.Counts().Server
 	result := load.Run(b.plan(b.Requests))
 	second, err := loaded()
 	if err != nil {
 		return nil, err
 	}
-	b.drain(result.OK, a)
+	b.drain(seen+result.OK, a)
 	return newKernel(before, first, second, rig.HeldObjects(a.Group()).Programs, float64(max(result.OK, 1))), nil
 }
 

@@ -17,7 +17,7 @@ func (r *Report) Markdown() string {
 			fmt.Fprintf(&b, "| %s | %s %s | ≤ %s %s | %s |\n", bar.What, figure(bar.Value), bar.Unit, figure(bar.Limit), bar.Unit, yesNo(bar.Met()))
 		}
 	}
-	b.WriteString("\n| case | server µs/request off → on | added µs (spread) | added (quickest runs) | agent µs/request (idle) | requests/s off → on | BPF runs, ns per request | spans of requests |\n|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("\n| case | server µs/request off → on | added µs (spread) | added (quickest runs) | agent µs/request (idle) | requests/s off → on | BPF runs, ns per request | ring records, bytes per request | spans of requests |\n|---|---|---|---|---|---|---|---|---|\n")
 	for i := range r.Results {
 		r.Results[i].row(&b)
 	}
@@ -37,8 +37,8 @@ func (r *Result) row(b *strings.Builder) {
 		spans += t.Server
 		requests += t.OK
 	}
-	fmt.Fprintf(b, "| %s | %.2f → %.2f | %+.2f (%.2f) | %+.1f %% (%+.1f %%) | %.2f (%.2f %%) | %.0f → %.0f | %s | %d of %d |\n",
-		r.Case, r.OffUS, r.OnUS, r.AddedUS, r.SpreadUS, r.AddedPercent, r.BestPercent, r.AgentUS, r.IdlePercent, r.OffPerSecond, r.OnPerSecond, runs, spans, requests)
+	fmt.Fprintf(b, "| %s | %.2f → %.2f | %+.2f (%.2f) | %+.1f %% (%+.1f %%) | %.2f (%.2f %%) | %.0f → %.0f | %s | %.2f, %.0f | %d of %d |\n",
+		r.Label(), r.OffUS, r.OnUS, r.AddedUS, r.SpreadUS, r.AddedPercent, r.BestPercent, r.AgentUS, r.IdlePercent, r.OffPerSecond, r.OnPerSecond, runs, r.Records, r.RecordBytes, spans, requests)
 }
 
 func (r *Result) details(b *strings.Builder) {
@@ -46,7 +46,7 @@ func (r *Result) details(b *strings.Builder) {
 		return
 	}
 	fmt.Fprintf(b, "\n%s: agent resident %.1f MB, peak %.1f MB; ready after %.2f s, first span after %.2f s; %d programs, %d maps of %.1f MB; %d programs of others loaded.\n",
-		r.Case, float64(r.AgentRSS)/mega, float64(r.AgentPeak)/mega, r.ReadyS, r.FirstSpanS, r.Kernel.Loaded, r.Kernel.Maps, float64(r.Kernel.MapBytes)/mega, r.Kernel.Foreign)
+		r.Label(), float64(r.AgentRSS)/mega, float64(r.AgentPeak)/mega, r.ReadyS, r.FirstSpanS, r.Kernel.Loaded, r.Kernel.Maps, float64(r.Kernel.MapBytes)/mega, r.Kernel.Foreign)
 	if d := r.Delay; d != nil {
 		fmt.Fprintf(b, "Response end to span at the sink: p50 %.0f ms, p99 %.0f ms, most %.0f ms; %d of %d spans missing.\n", d.P50MS, d.P99MS, d.MaxMS, d.Missing, d.Requests)
 	}

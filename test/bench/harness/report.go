@@ -50,14 +50,17 @@ func NewReport(s Settings, clock string) Report {
 	return r
 }
 
-// Find returns the result of a case, or nil.
-func (r *Report) Find(name string) *Result {
-	for i := range r.Results {
-		if r.Results[i].Case == name {
-			return &r.Results[i]
-		}
+// Read reads a report that Write wrote.
+func Read(file string) (Report, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return Report{}, fmt.Errorf("read report: %w", err)
 	}
-	return nil
+	var r Report
+	if err := json.Unmarshal(text, &r); err != nil {
+		return Report{}, fmt.Errorf("decode report %s: %w", file, err)
+	}
+	return r, nil
 }
 
 // Write writes the report to file as JSON, and beside it (.md) as Markdown.

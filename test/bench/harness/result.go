@@ -46,12 +46,25 @@ func (t *Trial) count(a *agent, before rig.Metrics) {
 	}
 }
 
+// Counters of tracer-agent that tell what comes through the ring.
+const (
+	recordsTotal     = "tracer_agent_records_total"
+	recordBytesTotal = "tracer_agent_record_bytes_total"
+)
+
+func (t Trial) perRequest(counter string) float64 { return t.Counters[counter] / float64(max(t.OK, 1)) }
+
 // Result is one case. Figures are medians over the runs unless told otherwise.
 type Result struct {
 	Case        string
 	Server      string
-	Unselected  bool `json:",omitempty"`
-	Requests    int  // per run
+	Backend     string  `json:",omitempty"`
+	Agent       string  `json:",omitempty"` // its binary
+	Other       bool    `json:",omitempty"` // of the other agent, that of Settings.Vs
+	Unselected  bool    `json:",omitempty"`
+	Group       string  `json:",omitempty"` // cases that differ in X alone
+	X           float64 `json:",omitempty"`
+	Requests    int     // per run
 	Connections int
 
 	OffUS        float64 // server CPU per request without the agent
@@ -68,11 +81,25 @@ type Result struct {
 	FirstSpanS   float64
 	AgentRSS     int64 // at the end
 	AgentPeak    int64
+	Records      float64 `json:",omitempty"` // ring records per request
+	RecordBytes  float64 `json:",omitempty"` // and their bytes
 
 	Kernel     *Kernel     `json:",omitempty"`
 	Delay      *Delay      `json:",omitempty"`
 	Saturation *Saturation `json:",omitempty"`
 	Off, On    []Trial
+}
+
+// Label names the result among those of its report.
+func (r *Result) Label() string {
+	label := r.Case
+	if r.Backend != "" {
+		label += ", " + r.Backend
+	}
+	if r.Other {
+		label += ", other agent"
+	}
+	return label
 }
 
 // summarize fills the medians in from the trials.
@@ -93,6 +120,8 @@ func (r *Result) summarize() {
 	r.OnPerSecond = median(r.On, func(t Trial) float64 { return t.PerSecond })
 	r.ReadyS = median(r.On, func(t Trial) float64 { return t.ReadyS })
 	r.FirstSpanS = median(r.On, func(t Trial) float64 { return t.FirstSpanS })
+	r.Records = median(r.On, func(t Trial) float64 { return t.perRequest(recordsTotal) })
+	r.RecordBytes = median(r.On, func(t Trial) float64 { return t.perRequest(recordBytesTotal) })
 }
 
 // unaccounted returns how many requests of the runs with the agent have neither

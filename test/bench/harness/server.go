@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tracer-agent/tracer-agent/test/rig"
 )
@@ -30,9 +33,10 @@ const (
 const nginxConfig = `daemon off;
 user root;
 worker_processes 1;
+worker_rlimit_nofile %[4]d;
 error_log %[1]s/nginx-error.log warn;
 pid %[1]s/nginx.pid;
-events { worker_connections 4096; }
+events { worker_connections %[4]d; }
 http {
   access_log off;
   keepalive_requests 100000000;
@@ -61,7 +65,7 @@ func (s *server) addr() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
 // startServer starts a server on a free port and waits until it listens.
 // It runs on processor cpu only, or on any if that is negative.
 func startServer(s Settings, kind Kind, label string) (*server, error) {
-	port, err := freePort()
+	port, err := rig.FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +96,7 @@ func serverCommand(s Settings, kind Kind, label string, port int) (string, error
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return "", fmt.Errorf("make nginx's folder: %w", err)
 		}
-		config := fmt.Sprintf(nginxConfig, dir, port, strings.Repeat("x", s.NginxBody))
+		config := fmt.Sprintf(nginxConfig, dir, port, strings.Repeat("x", s.NginxBody), openFiles())
 		if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 			return "", fmt.Errorf("write nginx's configuration: %w", err)
 		}
@@ -121,12 +125,40 @@ func awaitListen(s *server) error {
 	return fmt.Errorf("%s does not listen on %s", s.Label, s.addr())
 }
 
-// freePort returns a TCP port of 127.0.0.1 that nobody listens on.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
+// openFiles is how many files a process may have open.
+func openFiles() uint64 {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+		return 1024
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return limit.Cur
+}
+
+// startCrowd starts n idle processes of one program, as children of one shell,
+// and returns how the agent is told to select them.
+func startCrowd(s Settings, n int) (p *rig.Process, more string, err error) {
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		return nil, "", fmt.Errorf("start idle processes: %w", err)
+	}
+	program := filepath.Join(s.Dir, "idler")
+	if out, err := exec.Command("cp", sleep, program).CombinedOutput(); err != nil {
+		return nil, "", fmt.Errorf("copy %s: %w: %s", sleep, err, out)
+	}
+	started := make(chan struct{})
+	loop := fmt.Sprintf(`/bin/sh -c 'i=0; while [ $i -lt %d ]; do %s 1000000 & i=$((i+1)); done; echo started; wait'`, n, program)
+	p, err = rig.Start(s.Dir, "crowd", loop, nil, func(line string) {
+		if line == "started" {
+			close(started)
+		}
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	select {
+	case <-started:
+		return p, "--exe " + program, nil
+	case <-p.Ended():
+		return nil, "", fmt.Errorf("start idle processes: %w", p.Outcome())
+	}
 }

@@ -23,10 +23,17 @@ const None = "none"
 
 // Settings is how to measure.
 type Settings struct {
-	// Agent is the agent's command line, run by the shell. In it {port} stands
-	// for the port to trace and {metrics} for a free port for the agent's own
-	// metrics. The environment has the OTEL_EXPORTER_OTLP_* variables.
+	// Agent is the agent's command line, run by the shell. In it {agent} stands
+	// for its binary, {port} for the port to trace, {metrics} for a free port for
+	// the agent's own metrics, {backend} for Backend, and {more} for what selects
+	// the further processes of a case. The environment has the
+	// OTEL_EXPORTER_OTLP_* variables.
 	Agent string
+	// Backend is what {backend} stands for; empty if the agent has no choice.
+	Backend string
+	// Vs is the command line of another agent, which gets the same load in turn;
+	// empty: none. VsFile is its binary.
+	Vs, VsFile string
 	// AgentFile is the agent's binary, for its size; may be empty.
 	AgentFile string
 	// Ready starts the line that the agent prints when it is ready; may be empty.
@@ -53,7 +60,9 @@ type Settings struct {
 // Flags declares the settings as flags of set and returns where they go.
 func Flags(set *flag.FlagSet) *Settings {
 	s := &Settings{}
-	set.StringVar(&s.Agent, "agent-cmd", "", "the agent's command line; {port} and {metrics} are filled in; none: no agent")
+	set.StringVar(&s.Agent, "agent-cmd", DefaultCommand, "the agent's command line; {agent}, {port}, {metrics}, {backend} and {more} are filled in; none: no agent")
+	set.StringVar(&s.Vs, "vs-cmd", DefaultCommand, "command line of the other agent that -vs names")
+	set.StringVar(&s.VsFile, "vs", "", "binary of another agent, which gets the same load in turn")
 	set.StringVar(&s.AgentFile, "agent", "", "the agent's binary")
 	set.StringVar(&s.Ready, "ready", "tracer-agent ready:", "start of the line that tells that the agent is ready")
 	set.BoolVar(&s.Spans, "spans", true, "the agent sends a SERVER span per request")
@@ -73,8 +82,11 @@ func Flags(set *flag.FlagSet) *Settings {
 
 // Check completes the settings and reports what is wrong with them.
 func (s *Settings) Check() error {
-	if s.Agent == "" {
+	if s.Agent == "" || s.Agent != None && s.AgentFile == "" && strings.Contains(s.Agent, "{agent}") {
 		return errors.New("no agent given")
+	}
+	if s.VsFile == "" {
+		s.Vs = ""
 	}
 	if s.Pairs < 1 || s.Requests < 1 || s.Connections < 1 {
 		return errors.New("pairs, requests and connections must be positive")
@@ -92,7 +104,29 @@ func (s *Settings) Check() error {
 	return os.MkdirAll(s.Dir, 0o755)
 }
 
+// DefaultCommand is tracer-agent's command line.
+const DefaultCommand = "{agent} run --port {port} --backend {backend} --metrics-listen 127.0.0.1:{metrics} {more}"
+
 // agentCommand fills the template in.
-func (s Settings) agentCommand(port, metrics int) string {
-	return strings.NewReplacer("{port}", fmt.Sprint(port), "{metrics}", fmt.Sprint(metrics)).Replace(s.Agent)
+func (s Settings) agentCommand(port, metrics int, more string) string {
+	backend := s.Backend
+	if backend == "" {
+		backend = "auto"
+	}
+	return strings.NewReplacer("{agent}", s.AgentFile, "{port}", fmt.Sprint(port), "{metrics}", fmt.Sprint(metrics),
+		"{backend}", backend, "{more}", more).Replace(s.Agent)
+}
+
+// sides are the agents to measure: the agent, and the other one if there is one.
+// Of another agent nothing is known but its command line.
+func (s Settings) sides() []Settings {
+	if s.Vs == "" {
+		return []Settings{s}
+	}
+	other := s
+	other.Agent, other.AgentFile = s.Vs, s.VsFile
+	if s.Vs != DefaultCommand {
+		other.Ready = ""
+	}
+	return []Settings{s, other}
 }

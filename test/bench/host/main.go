@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command host measures the agent on the machine itself: what it adds to the
-// CPU time of nginx, in runs with the agent off and on in turn, and what it
-// uses itself. Wall-clock figures of a shared machine are noise; CPU time per
-// request, taken as a ratio, is not. Needs root, nginx and bpftool.
+// CPU time of servers, in runs with the agent off and on in turn, and what it
+// uses itself, on each backend. Wall-clock figures of a shared machine are
+// noise; CPU time per request, taken as a ratio, is not. Needs root, nginx,
+// python3 and bpftool.
 //
-//	go run ./test/bench/host -agent ./bin/tracer-agent -backend auto -out host.json
+//	go run ./test/bench/host -agent ./bin/tracer-agent -out host.json
 package main
 
 import (
@@ -15,12 +16,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/tracer-agent/tracer-agent/test/bench/harness"
+	"github.com/tracer-agent/tracer-agent/test/rig"
 )
 
 func main() {
@@ -33,46 +36,72 @@ func main() {
 func run(args []string) error {
 	set := flag.NewFlagSet("host", flag.ContinueOnError)
 	s := harness.Flags(set)
-	backend := set.String("backend", "auto", "backend for tracer-agent")
-	cases := set.String("cases", "nginx,nginx-full", "what to measure: nginx, nginx-full, go, python, unselected; with commas")
-	rate := set.Float64("rate", 20000, "requests per second of the case nginx; nginx-full has no limit")
+	backends := set.String("backends", "all", "tracer-agent's backends, with commas; all: those that this kernel allows; for another agent: none")
+	list := set.String("cases", "nginx,nginx-full,unselected,processes,idle,body", "what to measure, with commas")
+	rate := set.Float64("rate", 20000, "requests per second of the paced cases; nginx-full and body have no limit")
 	pin := set.Bool("pin", true, "servers on processor 0, everything else on the others")
 	out := set.String("out", "bench-host.json", "report; its Markdown form goes beside it")
 	if err := set.Parse(args); err != nil {
 		return err
 	}
-	if s.Agent == "" && s.AgentFile != "" {
-		s.Agent = fmt.Sprintf("%s run --port {port} --backend %s --metrics-listen 127.0.0.1:{metrics}", s.AgentFile, *backend)
-	}
 	if err := s.Check(); err != nil {
+		return err
+	}
+	cases, err := harness.Cases(*list, *rate)
+	if err != nil {
+		return err
+	}
+	names, err := backendNames(*s, *backends)
+	if err != nil {
 		return err
 	}
 	if *pin && pinOthers() {
 		s.ServerCPU = 0
 	}
-	if err := measure(*s, strings.Split(*cases, ","), *rate, *out); err != nil {
+	if err := measure(*s, names, cases, *out); err != nil {
 		return fmt.Errorf("%w (logs in %s)", err, s.Dir)
 	}
 	return nil
 }
 
-func measure(s harness.Settings, names []string, rate float64, out string) error {
-	report := harness.NewReport(s, "CPU time of this machine")
-	for _, name := range names {
-		c, err := caseNamed(name, rate)
-		if err != nil {
+// backendNames are the backends to measure; one without a name for an agent that
+// has no choice of them.
+func backendNames(s harness.Settings, list string) ([]string, error) {
+	if !strings.Contains(s.Agent, "{backend}") {
+		return []string{""}, nil
+	}
+	if list != "all" {
+		return strings.Split(list, ","), nil
+	}
+	all, err := rig.Backends(s.AgentFile)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, b := range all {
+		if b.Works {
+			names = append(names, b.Name)
+		}
+	}
+	return names, nil
+}
+
+func measure(s harness.Settings, backends []string, cases []harness.Case, out string) (err error) {
+	if slices.ContainsFunc(cases, func(c harness.Case) bool { return c.Server == harness.Go }) {
+		if s.GoServer, err = buildGoServer(s.Dir); err != nil {
 			return err
 		}
-		if c.Server == harness.Go {
-			if s.GoServer, err = buildGoServer(s.Dir); err != nil {
+	}
+	report := harness.NewReport(s, "CPU time of this machine")
+	for _, backend := range backends {
+		s.Backend = backend
+		for _, c := range cases {
+			results, err := harness.Run(s, c, slog.Default())
+			if err != nil {
 				return err
 			}
+			report.Results = append(report.Results, results...)
 		}
-		result, err := harness.Run(s, c, slog.Default())
-		if err != nil {
-			return err
-		}
-		report.Results = append(report.Results, result)
 	}
 	if s.Agent != harness.None {
 		report.SetBars(limits)
@@ -86,24 +115,6 @@ var limits = harness.Limits{
 	AddedPercent: map[string]float64{"nginx": 8, "nginx-full": 8},
 	RSSMB:        40, PeakMB: 60, MapMB: 24, BinaryMB: 25,
 	FirstSpanS: 1.5, DelayMS: 2000, Losses: true,
-}
-
-func caseNamed(name string, rate float64) (harness.Case, error) {
-	switch name {
-	case "nginx":
-		// Paced, because agent and load share what processors the server leaves:
-		// a server that is flooded gives more requests than can be exported.
-		return harness.Case{Name: name, Server: harness.Nginx, Rate: rate, Delay: true, Saturation: true}, nil
-	case "nginx-full":
-		return harness.Case{Name: name, Server: harness.Nginx, Requests: 50000}, nil
-	case "go":
-		return harness.Case{Name: name, Server: harness.Go}, nil
-	case "python":
-		return harness.Case{Name: name, Server: harness.Python}, nil
-	case "unselected":
-		return harness.Case{Name: name, Server: harness.Nginx, Unselected: true}, nil
-	}
-	return harness.Case{}, fmt.Errorf("unknown case %q", name)
 }
 
 // pinOthers moves this process, and what it will start, off processor 0. It

@@ -62,6 +62,11 @@ func (c *conn) open() error {
 	return nil
 }
 
+// adopt makes a conn of a connection that is open. Many of them may exist.
+func adopt(addr string, tcp net.Conn) *conn {
+	return &conn{addr: addr, tcp: tcp, in: bufio.NewReaderSize(tcp, 512)}
+}
+
 // answer reads one response, whose body must have a Content-Length: the
 // benchmark's servers all send one. It reports if the connection can go on.
 func (c *conn) answer() (keep bool, err error) {

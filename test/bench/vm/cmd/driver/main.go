@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
-	"strings"
 
 	"github.com/tracer-agent/tracer-agent/test/bench/harness"
 )
@@ -20,14 +18,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
-}
-
-// cases are measured in this order. Python takes ten times as long per request.
-var cases = []harness.Case{
-	{Name: "nginx", Server: harness.Nginx, Delay: true},
-	{Name: "go", Server: harness.Go},
-	{Name: "python", Server: harness.Python, Requests: 4000},
-	{Name: "unselected", Server: harness.Nginx, Unselected: true},
 }
 
 // limits are the project's own.
@@ -41,7 +31,8 @@ var limits = harness.Limits{
 func run(args []string) error {
 	set := flag.NewFlagSet("driver", flag.ContinueOnError)
 	s := harness.Flags(set)
-	only := set.String("cases", "nginx,go,python,unselected", "cases to measure, with commas")
+	list := set.String("cases", "nginx,go,python,unselected", "cases to measure, with commas")
+	set.StringVar(&s.Backend, "backend", "auto", "tracer-agent's backend")
 	out := set.String("out", "/out/bench.json", "report; its Markdown form goes beside it")
 	if err := set.Parse(args); err != nil {
 		return err
@@ -49,19 +40,20 @@ func run(args []string) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
+	cases, err := harness.Cases(*list, 0)
+	if err != nil {
+		return err
+	}
 	report := harness.NewReport(*s, "instructions of one CPU, 1000 to the microsecond")
 	var failed error
 	for _, c := range cases {
-		if !slices.Contains(strings.Split(*only, ","), c.Name) {
-			continue
-		}
-		result, err := harness.Run(*s, c, slog.Default())
+		results, err := harness.Run(*s, c, slog.Default())
 		if err != nil {
 			failed = err // the other cases may tell why
 			slog.Error("case failed", "case", c.Name, "error", err)
 			continue
 		}
-		report.Results = append(report.Results, result)
+		report.Results = append(report.Results, results...)
 	}
 	if s.Agent != harness.None {
 		report.SetBars(limits)

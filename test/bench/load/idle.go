@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package load
+
+import (
+	"fmt"
+	"net"
+	"syscall"
+)
+
+// Idle is a number of connections that stay open.
+type Idle struct{ conns []*conn }
+
+// connsPerAddress is how many connections come from one address of loopback:
+// fewer than the kernel gives out ports.
+const connsPerAddress = 20_000
+
+// sparedFiles are left to the rest of a process.
+const sparedFiles = 500
+
+// OpenIdle opens n connections to addr on loopback, or as many as a process may
+// have files open here, and sends a request on each.
+func OpenIdle(addr string, n int) (*Idle, error) {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return nil, fmt.Errorf("limit of open files: %w", err)
+	}
+	idle := &Idle{}
+	for i := range min(n, int(limit.Cur)-sparedFiles) {
+		from := &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+i/connsPerAddress))}
+		tcp, err := (&net.Dialer{LocalAddr: from, Timeout: answerTimeout}).Dial("tcp", addr)
+		if err != nil {
+			idle.Close()
+			return nil, fmt.Errorf("open idle connection %d: %w", i, err)
+		}
+		idle.conns = append(idle.conns, adopt(addr, tcp))
+	}
+	return idle, idle.Touch()
+}
+
+// Len is how many connections there are.
+func (i *Idle) Len() int { return len(i.conns) }
+
+// Touch sends a request on each connection, one after the other.
+func (i *Idle) Touch() error {
+	for n, c := range i.conns {
+		if c.tcp == nil {
+			return fmt.Errorf("idle connection %d was closed", n)
+		}
+		if err := c.get("/idle"); err != nil {
+			return fmt.Errorf("idle connection %d: %w", n, err)
+		}
+	}
+	return nil
+}
+
+// Close closes all of them.
+func (i *Idle) Close() {
+	for _, c := range i.conns {
+		c.close()
+	}
+}
