@@ -180,7 +180,7 @@ __noinline int src_rewind(u32 slot, u64 iov, u64 offset, u64 len)
 	/* The usual few are read at once; what lies before the array is not used. */
 	if (bpf_probe_read_kernel(sc->cur.segs, sizeof(sc->cur.segs), (void *)(iov - sizeof(sc->cur.segs))))
 		return 0;
-	for (u32 i = 1; i <= SEGS_MAX; i++) {
+	for (u32 i = 1; i <= REWIND_MAX; i++) {
 		struct user_iovec64 seg;
 
 		iov -= sizeof(seg);

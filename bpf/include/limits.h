@@ -10,6 +10,8 @@
 #define SEGS_MAX 16
 /* Of these, read at once. */
 #define SEGS_READ 4
+/* Buffers that fexit goes back over to find where a call's bytes start. Of a call with more nothing is seen. */
+#define REWIND_MAX 64
 /* Messages of one recvmmsg/sendmmsg call that are looked at. */
 #define MMSG_MAX 16
 /* The first bytes of a call that tell whether it starts a message head. */
