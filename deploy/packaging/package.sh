@@ -17,7 +17,7 @@ mkdir -p "$out"
 out=$(cd "$out" && pwd)
 export LC_ALL=C TZ=UTC
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
-commit=$(git rev-parse HEAD)
+commit=${COMMIT:-$(git rev-parse HEAD)}
 export SOURCE_DATE_EPOCH
 
 # A package's version begins with a digit. What no tag names is before all that will be.

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build packaging
+
+package packaging
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// kept is CapEff once attached, in hexadecimal: CAP_DAC_READ_SEARCH (2) and
+// CAP_SYS_PTRACE (19), for looking at new processes of other users. This kernel
+// is newer than 5.19, where map access began not to need CAP_BPF.
+const kept = "0000000000080004"
+
+// Capabilities are gone in every thread once the agent traces, and what it then
+// has is enough: for processes that run, new ones of other users, new programs in
+// old processes, and port rules.
+func TestCapabilitiesAreDropped(t *testing.T) {
+	binary := agentBinary(t)
+	running, later := freeAddr(t), freeAddr(t)
+	_, port, _ := strings.Cut(later, ":")
+	serve(t, running, 54321)
+	agent := startAgent(t, binary, "instrument:\n- {users: [\"54321\"]}\n- {ports: [\""+port+"\"]}\n")
+	poll(t, "capabilities are dropped", func() bool { return strings.Contains(agent.out.String(), "capabilities dropped") })
+	checkDropped(t, agent.pid())
+
+	get(t, running, "/running")
+	agent.sees(t, "/running")
+	serve(t, later, 54322)
+	get(t, later, "/later")
+	agent.sees(t, "/later")
+	another := freeAddr(t)
+	shell := exec.Command("setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", "sh", "-c", `read go; exec "$0" serve `+another, program("web"))
+	in, err := shell.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, shell)
+	if _, err := in.Write([]byte("\n")); err != nil {
+		t.Fatal(err)
+	}
+	awaitListener(t, another)
+	get(t, another, "/executed")
+	agent.sees(t, "/executed")
+	checkDropped(t, agent.pid())
+	if err := agent.stop(); err != nil {
+		t.Errorf("the agent ended with %v:\n%s", err, tail(agent.out.String()))
+	}
+	if !strings.Contains(agent.out.String(), "msg=stopped") {
+		t.Errorf("no totals at the end:\n%s", tail(agent.out.String()))
+	}
+}
+
+func checkDropped(t *testing.T, pid int) {
+	t.Helper()
+	want := map[string]string{"CapEff": kept, "CapPrm": kept, "CapBnd": kept, "CapInh": "0000000000000000", "CapAmb": "0000000000000000", "NoNewPrivs": "1"}
+	for name, values := range status(t, pid, "CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb", "NoNewPrivs") {
+		for _, v := range values {
+			if v != want[name] {
+				t.Errorf("%s of a thread is %s, want %s", name, v, want[name])
+			}
+		}
+		delete(want, name)
+	}
+	for name := range want {
+		t.Errorf("no %s was seen", name)
+	}
+}
+
+// As the unit runs it: a user of its own with four ambient capabilities.
+func TestUnprivilegedUser(t *testing.T) {
+	binary := agentBinary(t)
+	for dir := filepath.Dir(binary); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	addr := freeAddr(t)
+	serve(t, addr, 54321)
+	const list = "+bpf,+perfmon,+sys_ptrace,+dac_read_search"
+	cmd := exec.Command("setpriv", "--reuid=54330", "--regid=54330", "--clear-groups", "--no-new-privs",
+		"--inh-caps=-all,"+list, "--ambient-caps=-all,"+list, "--bounding-set=-all,"+list,
+		binary, "run", "--port", strings.Split(addr, ":")[1], "--stdout", "json", "--log-level", "debug")
+	agent := start(t, cmd)
+	poll(t, "the agent is ready", func() bool { return strings.Contains(agent.out.String(), "capabilities dropped") })
+	get(t, addr, "/unprivileged")
+	agent.sees(t, "/unprivileged")
+	for name, values := range status(t, agent.pid(), "CapEff", "Uid") {
+		if want := map[string]string{"CapEff": kept, "Uid": "54330\t54330\t54330\t54330"}[name]; values[0] != want {
+			t.Errorf("%s is %s, want %s", name, values[0], want)
+		}
+	}
+}
+
+// By default nothing listens; with the shipped configuration, on loopback only.
+func TestListeners(t *testing.T) {
+	binary := agentBinary(t)
+	for name, config := range map[string]string{
+		"default": "instrument: [{users: [\"54321\"]}]",
+		"shipped": strings.Replace(read(t, "../../deploy/systemd/config.yaml"), "instrument: []", "instrument: [{users: [\"54321\"]}]", 1),
+	} {
+		agent := startAgent(t, binary, config)
+		listening := 0
+		for line := range strings.Lines(command(t, "ss", "-Hltnp")) {
+			if !strings.Contains(line, ",pid="+strconv.Itoa(agent.pid())+",") {
+				continue
+			}
+			listening++
+			if fields := strings.Fields(line); !strings.HasPrefix(fields[3], "127.0.0.1:") {
+				t.Errorf("%s: the agent listens on %s", name, fields[3])
+			}
+		}
+		if want := map[string]int{"default": 0, "shipped": 1}[name]; listening != want {
+			t.Errorf("%s: the agent listens on %d sockets, want %d", name, listening, want)
+		}
+		if err := agent.stop(); err != nil {
+			t.Errorf("%s: the agent ended with %v", name, err)
+		}
+	}
+}
+
+// A configuration that others can write is not read, by any command.
+func TestWritableConfigurationIsRefused(t *testing.T) {
+	binary := agentBinary(t)
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	write(t, file, "instrument: [{ports: [\"8080\"]}]\n")
+	if err := os.Chmod(file, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"run"}, {"check"}, {"why", "1"}} {
+		out, err := exec.Command(binary, append(args, "--config", file)...).CombinedOutput()
+		if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 2 || !strings.Contains(string(out), "everybody can write it") {
+			t.Errorf("%s: %v\n%s", args[0], err, out)
+		}
+	}
+}
+
+// Neither the log nor any command shows a secret, however it was given and however
+// wrong it is.
+func TestNoSecretsInOutput(t *testing.T) {
+	const canary = "CANARY-77c1"
+	binary := agentBinary(t)
+	collector := "http://" + freeAddr(t) // refuses connections
+	tests := []struct {
+		name, config string
+		env          []string
+		starts       bool
+	}{
+		{"variable", "", []string{"OTEL_EXPORTER_OTLP_HEADERS=x-key=CANARY-77c1", "OTEL_EXPORTER_OTLP_ENDPOINT=" + collector}, true},
+		{"variable over HTTP", "", []string{"OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20CANARY-77c1", "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "OTEL_EXPORTER_OTLP_ENDPOINT=" + collector}, true},
+		{"malformed variable", "", []string{"OTEL_EXPORTER_OTLP_HEADERS=CANARY-77c1", "OTEL_EXPORTER_OTLP_ENDPOINT=" + collector}, false},
+		{"malformed variable that the file outweighs", "export: {otlp: {headers: {a: b}}}", []string{"OTEL_EXPORTER_OTLP_HEADERS=CANARY-77c1,=CANARY-77c1,x=CANARY-77c1%zz", "OTEL_EXPORTER_OTLP_ENDPOINT=" + collector}, true},
+		{"file", "export: {otlp: {headers: {x-key: CANARY-77c1}, endpoint: \"" + collector + "\"}}", nil, true},
+		{"two lines in the file", "export: {otlp: {headers: {x-key: \"CANARY-77c1\\nx\"}, endpoint: \"" + collector + "\"}}", nil, false},
+		{"password in a URL", "", []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + strings.Replace(collector, "//", "//user:CANARY-77c1@", 1), "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"}, true},
+		{"key in a URL", "", []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=" + collector + "/v1/traces?key=CANARY-77c1"}, true},
+		{"broken URL", "", []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://user:CANARY-77c1@host:port"}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			addr := freeAddr(t)
+			serve(t, addr, 54321)
+			config := "instrument: [{users: [\"54321\"]}]\n" + tt.config
+			file := filepath.Join(t.TempDir(), "config.yaml")
+			write(t, file, config)
+			for _, args := range [][]string{{"check"}, {"check", "--output", "json"}, {"why", strconv.Itoa(os.Getpid())}} {
+				cmd := exec.Command(binary, append(args, "--config", file)...)
+				cmd.Env = tt.env
+				out, _ := cmd.CombinedOutput() // some of the configurations are wrong
+				if strings.Contains(string(out), canary) || len(out) == 0 {
+					t.Errorf("%s prints\n%s", args[0], out)
+				}
+			}
+			if !tt.starts {
+				cmd := exec.Command(binary, "run", "--config", file)
+				cmd.Env = tt.env
+				if out, err := cmd.CombinedOutput(); err == nil || strings.Contains(string(out), canary) || len(out) == 0 {
+					t.Errorf("run ended with %v and prints\n%s", err, out)
+				}
+				return
+			}
+			agent := startAgent(t, binary, config, tt.env...)
+			get(t, addr, "/sent")
+			agent.sees(t, "/sent")
+			poll(t, "the collector's refusal is logged:\n"+tail(agent.out.String()), func() bool { return strings.Contains(agent.out.String(), "refused") })
+			if err := agent.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			agent.cmd.Wait() // spans that nobody took may be an error
+			if strings.Contains(agent.out.String(), canary) {
+				t.Errorf("a secret in\n%s", agent.out)
+			}
+		})
+	}
+}
