@@ -62,7 +62,7 @@ func startAgent(t *testing.T, sink *otlptest.Sink, o agentOptions) *agent {
 	if backend := os.Getenv("TRACER_BACKEND"); backend != "" {
 		args = append(args, "--backend", backend)
 	}
-	cmd := exec.Command(binary("tracer-agent"), args...)
+	cmd := exec.Command(built("tracer-agent"), args...)
 	cmd.Env = append(agentEnv(), "OTEL_EXPORTER_OTLP_ENDPOINT="+sink.Endpoint(otlptest.GRPC))
 	cmd.Env = append(cmd.Env, o.env...)
 	a := &agent{process: launch(t, "tracer-agent", cmd), sink: sink, metrics: "http://" + listen + "/metrics"}

@@ -49,7 +49,7 @@ func runSuite(m *testing.M) (int, error) {
 
 // build compiles the agent and the Go services into dir.
 func build(dir string) error {
-	pkgs := []string{"./services/leaf"}
+	pkgs := []string{"./services/leaf", "./services/sdkservice"}
 	if agent := os.Getenv("TRACER_AGENT"); agent == "" {
 		pkgs = append(pkgs, "../../cmd/tracer-agent")
 	} else {
@@ -70,5 +70,5 @@ func build(dir string) error {
 	return nil
 }
 
-// binary returns the path of a built binary.
-func binary(name string) string { return filepath.Join(os.Getenv(binDir), name) }
+// built returns the path of a built binary.
+func built(name string) string { return filepath.Join(os.Getenv(binDir), name) }

@@ -21,7 +21,7 @@ func TestManyInFlight(t *testing.T) {
 	// A leaf releases its requests when it has all of them, so each service has its own.
 	second := &site{block: s.block, dir: s.dir, addr: s.block.take(t), leaves: []string{s.block.take(t)}}
 	s.leaves = s.leaves[:1]
-	waitListening(t, launch(t, "leaf", exec.Command(binary("leaf"), second.leaves...)), second.leaves[0])
+	waitListening(t, launch(t, "leaf", exec.Command(built("leaf"), second.leaves...)), second.leaves[0])
 	shape := Hold(each)
 	var plan []Request
 	var parts [2][]Request

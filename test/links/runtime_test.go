@@ -152,7 +152,7 @@ func newSite(t *testing.T) *site {
 	t.Helper()
 	block := newPorts(t)
 	s := &site{block: block, dir: workDir(t), leaves: []string{block.take(t), block.take(t)}, addr: block.take(t)}
-	leaf := launch(t, "leaf", exec.Command(binary("leaf"), s.leaves...))
+	leaf := launch(t, "leaf", exec.Command(built("leaf"), s.leaves...))
 	for _, addr := range s.leaves {
 		waitListening(t, leaf, addr)
 	}
