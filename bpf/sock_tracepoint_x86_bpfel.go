@@ -101,7 +101,10 @@ type SockTracepointScratch struct {
 		ParentGoid uint16
 		Conn       uint16
 		Sysfd      uint16
-		Pad        uint32
+		ItabHash   uint16
+		Pad        uint16
+		TcpConn    uint32
+		Pad2       uint32
 	}
 	Conn struct {
 		_   structs.HostLayout
@@ -170,7 +173,10 @@ type SockTracepointVerdict struct {
 		ParentGoid uint16
 		Conn       uint16
 		Sysfd      uint16
-		Pad        uint32
+		ItabHash   uint16
+		Pad        uint16
+		TcpConn    uint32
+		Pad2       uint32
 	}
 }
 

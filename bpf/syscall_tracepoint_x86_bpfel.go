@@ -94,7 +94,10 @@ type SyscallTracepointScratch struct {
 		ParentGoid uint16
 		Conn       uint16
 		Sysfd      uint16
-		Pad        uint32
+		ItabHash   uint16
+		Pad        uint16
+		TcpConn    uint32
+		Pad2       uint32
 	}
 	Conn struct {
 		_   structs.HostLayout
@@ -163,7 +166,10 @@ type SyscallTracepointVerdict struct {
 		ParentGoid uint16
 		Conn       uint16
 		Sysfd      uint16
-		Pad        uint32
+		ItabHash   uint16
+		Pad        uint16
+		TcpConn    uint32
+		Pad2       uint32
 	}
 }
 

@@ -34,9 +34,12 @@ type GoLayout struct {
 	TLS        int32  // amd64: g, from the thread's fs base
 	Goid       uint16 // in runtime.g
 	ParentGoid uint16 // in runtime.g, 0 before Go 1.21
-	Conn       uint16 // data pointer of the connection in net/http.persistConn, 0: not looked at
+	Conn       uint16 // the connection, an interface, in net/http.persistConn; 0: not looked at
 	Sysfd      uint16 // in net.netFD
-	Pad        uint32
+	ItabHash   uint16 // a type's hash in its interface table
+	Pad        uint16
+	TCPConn    uint32 // the hash of *net.TCPConn
+	Pad2       uint32
 }
 
 // PortRule is the kernel's entry for a listening port (struct port_rule).

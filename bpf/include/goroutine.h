@@ -62,11 +62,18 @@ __noinline int note_goroutine(u32 slot, u32 dir, u64 inode)
  * first word points at a net.netFD. */
 static __always_inline struct file *file_of_persist_conn(u64 pc, const struct go_layout *go)
 {
-	u64 conn = 0, fd_at = 0, fd = 0;
+	struct {
+		u64 itab;
+		u64 data;
+	} conn = {};
+	u64 fd_at = 0, fd = 0;
+	u32 hash = 0;
 
-	if (bpf_probe_read_user(&conn, sizeof(conn), (void *)(pc + go->conn)) || !conn)
+	if (bpf_probe_read_user(&conn, sizeof(conn), (void *)(pc + go->conn)) || !conn.itab)
 		return NULL;
-	if (bpf_probe_read_user(&fd_at, sizeof(fd_at), (void *)conn) || !fd_at)
+	if (bpf_probe_read_user(&hash, sizeof(hash), (void *)(conn.itab + go->itab_hash)) || hash != go->tcp_conn)
+		return NULL;
+	if (bpf_probe_read_user(&fd_at, sizeof(fd_at), (void *)conn.data))
 		return NULL;
 	if (bpf_probe_read_user(&fd, sizeof(fd), (void *)(fd_at + go->sysfd)))
 		return NULL;
@@ -87,7 +94,7 @@ int go_round_trip(struct pt_regs *regs)
 {
 	const struct verdict *v = verdict_get();
 
-	if (!verdict_selects(v) || !v || !v->go.conn)
+	if (!verdict_selects(v) || !v || !v->go.conn) /* selected by cgroup only: nobody knows its layout */
 		return 0;
 	const struct file *file = file_of_persist_conn(go_receiver(regs), &v->go);
 

@@ -13,9 +13,12 @@ struct go_layout {
 	s32 tls;	 /* amd64: g, from the thread's fs base */
 	u16 goid;	 /* in runtime.g */
 	u16 parent_goid; /* in runtime.g, 0 before Go 1.21 */
-	u16 conn;	 /* the connection's data pointer in net/http.persistConn */
+	u16 conn;	 /* the connection, an interface, in net/http.persistConn; 0: not looked at */
 	u16 sysfd;	 /* the descriptor in net.netFD */
-	u32 pad;
+	u16 itab_hash;	 /* a type's hash in its interface table */
+	u16 pad;
+	u32 tcp_conn;	 /* the hash of *net.TCPConn */
+	u32 pad2;
 };
 
 struct verdict {

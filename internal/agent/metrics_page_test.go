@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/tracer-agent/tracer-agent/export"
+	"github.com/tracer-agent/tracer-agent/internal/link"
 	"github.com/tracer-agent/tracer-agent/internal/selfmetrics"
 	"github.com/tracer-agent/tracer-agent/probes"
 )
@@ -171,6 +172,10 @@ func (p *metricsReader) values(e ast.Expr) []string {
 		case ok && s.Sel.Name == "DropReason":
 			for r := range export.NumDropReasons {
 				all = append(all, export.DropReason(r).String())
+			}
+		case ok && s.Sel.Name == "String":
+			for _, v := range link.AllEvidence() {
+				all = append(all, v.String())
 			}
 		case ok && s.Sel.Name == "Backend":
 			for _, b := range probes.Backends() {

@@ -103,7 +103,7 @@ func (p *pipeline) target(tgid uint32) *spanbuilder.Target {
 	if len(p.targets) >= maxTargets {
 		clear(p.targets)
 	}
-	t := &spanbuilder.Target{Resource: dt.Resource, Routes: p.routeSet(dt.Routes), Revoked: dt.RevokedFlag()}
+	t := &spanbuilder.Target{Resource: dt.Resource, Routes: p.routeSet(dt.Routes), Revoked: dt.RevokedFlag(), Program: p.programs.kind(tgid)}
 	p.targets[dt] = t
 	return t
 }

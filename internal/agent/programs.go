@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tracer-agent/tracer-agent/internal/gobin"
+	"github.com/tracer-agent/tracer-agent/internal/link"
+	"github.com/tracer-agent/tracer-agent/probes"
+)
+
+// programs knows what the traced processes run, as far as linking needs it, and
+// tells the kernel where Go's runtime keeps its goroutines. Safe for concurrent use.
+type programs struct {
+	probes *probes.Probes
+	log    *slog.Logger
+	fresh  chan uint32 // processes that were just selected
+
+	mu     sync.Mutex
+	byFile map[file]*program
+	byTGID map[uint32]*process
+}
+
+// file tells an executable from others, and from what the same path held before.
+type file struct {
+	dev, ino    uint64
+	mtime, size int64
+}
+
+// program is what is known of an executable.
+type program struct {
+	kind   link.Program
+	layout probes.GoLayout
+	entry  uint64 // of net/http.(*persistConn).roundTrip in the file, 0: not there
+}
+
+type process struct {
+	program *program
+	probe   io.Closer // nil: none
+}
+
+const (
+	maxFiles   = 1024 // executables remembered
+	freshQueue = 1024 // processes that wait to be looked at; others are when they first say something
+)
+
+func newPrograms(p *probes.Probes, log *slog.Logger) *programs {
+	return &programs{
+		probes: p, log: log, fresh: make(chan uint32, freshQueue),
+		byFile: map[file]*program{}, byTGID: map[uint32]*process{},
+	}
+}
+
+// run looks at processes as they are selected, until ctx is done.
+func (s *programs) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case tgid := <-s.fresh:
+			s.kind(tgid)
+		}
+	}
+}
+
+// selected takes the news that a process is traced from now on. It does not wait.
+func (s *programs) selected(tgid uint32) {
+	select {
+	case s.fresh <- tgid:
+	default:
+	}
+}
+
+// layout returns what the kernel is to be told of a process, the zero value if that is not known.
+func (s *programs) layout(tgid uint32) probes.GoLayout {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.byTGID[tgid]; p != nil {
+		return p.program.layout
+	}
+	return probes.GoLayout{}
+}
+
+// kind returns what a process runs. The first time that takes some milliseconds
+// for each executable.
+func (s *programs) kind(tgid uint32) link.Program {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.byTGID[tgid]; p != nil {
+		return p.program.kind
+	}
+	exe := fmt.Sprintf("/proc/%d/exe", tgid)
+	prog, err := s.inspect(exe)
+	if err != nil {
+		s.log.Debug("program not looked at", "pid", tgid, "error", err)
+		return link.OtherProgram
+	}
+	p := &process{program: prog}
+	s.byTGID[tgid] = p
+	if prog.kind == link.GoProgram {
+		s.instrument(tgid, exe, p)
+	}
+	return prog.kind
+}
+
+// instrument tells the kernel of a Go program. Without it its calls are linked by less.
+func (s *programs) instrument(tgid uint32, exe string, p *process) {
+	if p.program.layout.Goid == 0 {
+		return
+	}
+	_, err := s.probes.WatchProcess(tgid) // its cgroup may have selected it
+	if err == nil {
+		err = s.probes.SetGo(tgid, p.program.layout)
+	}
+	if err == nil && p.program.entry != 0 {
+		p.probe, err = s.probes.AttachRoundTrip(tgid, exe, p.program.entry)
+	}
+	if err != nil && !errors.Is(err, probes.ErrGone) && !errors.Is(err, unix.ESRCH) {
+		s.log.Warn("goroutines of a process cannot be told apart", "pid", tgid, "error", err)
+	}
+}
+
+// inspect returns what an executable is. mu is held.
+func (s *programs) inspect(exe string) (*program, error) {
+	f, err := os.Open(exe)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return nil, fmt.Errorf("stat %s: %w", exe, err)
+	}
+	key := file{dev: st.Dev, ino: st.Ino, mtime: st.Mtim.Nano(), size: st.Size}
+	if p := s.byFile[key]; p != nil {
+		return p, nil
+	}
+	p := &program{}
+	name, err := os.Readlink(exe)
+	if err != nil {
+		return nil, err
+	}
+	if filepath.Base(name) == "nginx" {
+		p.kind = link.NginxProgram
+	}
+	info, err := gobin.Inspect(f)
+	if err == nil {
+		p.kind = link.GoProgram
+		p.layout, p.entry = layoutOf(info), info.RoundTrip
+	} else if !errors.Is(err, gobin.ErrNotGo) {
+		return nil, fmt.Errorf("inspect %s: %w", exe, err)
+	}
+	if len(s.byFile) >= maxFiles {
+		clear(s.byFile)
+	}
+	s.byFile[key] = p
+	return p, nil
+}
+
+func layoutOf(i gobin.Info) probes.GoLayout {
+	l := probes.GoLayout{TLS: i.TLS, Goid: i.G.Goid, ParentGoid: i.G.ParentGoid}
+	if i.RoundTrip != 0 {
+		l.Conn, l.Sysfd, l.ItabHash, l.TCPConn = i.Conn.Conn, i.Conn.Sysfd, i.Conn.ItabHash, i.Conn.TCPConn
+	}
+	return l
+}
+
+// forget takes the news that a process ended or runs another program.
+func (s *programs) forget(tgid uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.byTGID[tgid]; p != nil {
+		s.detach(tgid, p)
+		delete(s.byTGID, tgid)
+	}
+}
+
+func (s *programs) detach(tgid uint32, p *process) {
+	if p.probe == nil {
+		return
+	}
+	if err := p.probe.Close(); err != nil {
+		s.log.Debug("probe not removed", "pid", tgid, "error", err)
+	}
+	p.probe = nil
+}
+
+// close removes all probes.
+func (s *programs) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for tgid, p := range s.byTGID {
+		s.detach(tgid, p)
+	}
+}
