@@ -167,15 +167,16 @@ func (p *metricsReader) values(e ast.Expr) []string {
 	}
 	var all []string
 	ast.Inspect(e, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok && id.Name == "evidence" {
+			for _, v := range link.AllEvidence() {
+				all = append(all, v.String())
+			}
+		}
 		s, ok := n.(*ast.SelectorExpr)
 		switch {
 		case ok && s.Sel.Name == "DropReason":
 			for r := range export.NumDropReasons {
 				all = append(all, export.DropReason(r).String())
-			}
-		case ok && s.Sel.Name == "String":
-			for _, v := range link.AllEvidence() {
-				all = append(all, v.String())
 			}
 		case ok && s.Sel.Name == "Backend":
 			for _, b := range probes.Backends() {

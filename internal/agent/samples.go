@@ -102,8 +102,8 @@ func (a *Agent) pipelineSamples(e emit) {
 
 // linkSamples tell how spans were joined into traces.
 func linkSamples(e emit, s link.Stats) {
-	for _, v := range link.AllEvidence() {
-		counter(e, "links_total", "Parents found on this host, by what tells them.", s.Links[v], label("evidence", v.String()))
+	for _, evidence := range link.AllEvidence() {
+		counter(e, "links_total", "Parents found on this host, by what tells them.", s.Links[evidence], label("evidence", evidence.String()))
 	}
 	const missing = "Parents not found although there may be one, by reason."
 	counter(e, "links_missing_total", missing, s.Ambiguous, label("reason", "ambiguous"))
