@@ -20,6 +20,7 @@ import (
 type jsonExporter struct {
 	w         io.Writer
 	buf       []byte
+	attrs     []attribute.KeyValue // of the span at hand
 	resources *resourceCache
 }
 
@@ -77,7 +78,8 @@ func (e *jsonExporter) appendSpan(b []byte, s *Span) []byte {
 		b = appendJSONText(b, `,"status_message":`, s.StatusMsg)
 	}
 	b = append(b, `,"attributes":`...)
-	b = appendJSONObject(b, s.Attrs)
+	e.attrs = s.AppendAttributes(e.attrs[:0])
+	b = appendJSONObject(b, e.attrs)
 	b = appendJSONLinks(b, s.Links)
 	b = append(b, `,"resource":`...)
 	b = append(b, e.resources.get(s.Resource)...)

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	spanAttrs    = 16 // attributes a fresh span has room for
+	spanAttrs    = 8  // attributes a fresh span has room for
 	maxKeptAttrs = 64 // a span that grew beyond this is left to the collector of garbage
 )
 

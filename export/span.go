@@ -53,6 +53,10 @@ type Span struct {
 	Attrs     []attribute.KeyValue
 	Links     []Link
 
+	// Shared are further attributes, such as other spans have too; nil adds
+	// none. A span's keys must differ, be they here or in Attrs.
+	Shared [2]*AttrSet
+
 	// Resource describes the process that the span belongs to. Spans with the
 	// same pointer are batched into one ResourceSpans.
 	Resource *resource.Resource
@@ -66,12 +70,35 @@ type Span struct {
 
 func (s *Span) revoked() bool { return s.Revoked != nil && s.Revoked.Load() }
 
+// AppendAttributes appends all attributes of s, shared ones first, to dst.
+func (s *Span) AppendAttributes(dst []attribute.KeyValue) []attribute.KeyValue {
+	for _, shared := range s.Shared {
+		dst = append(dst, shared.Attributes()...)
+	}
+	return append(dst, s.Attrs...)
+}
+
 // approxSize estimates the encoded size of s in bytes.
 func approxSize(s *Span) int {
-	const fixed, perAttr = 80, 16
-	size := fixed + len(s.Name) + len(s.TraceState) + len(s.StatusMsg) + perAttr*len(s.Attrs)
-	for i := range s.Attrs {
-		size += len(s.Attrs[i].Key) + len(s.Attrs[i].Value.AsString())
+	const fixed = 80
+	size := fixed + len(s.Name) + len(s.TraceState) + len(s.StatusMsg) + attrsSize(s.Attrs)
+	for _, shared := range s.Shared {
+		if shared != nil {
+			size += shared.size
+		}
 	}
 	return size + fixed*len(s.Links)
+}
+
+// attrsSize estimates the encoded size of attrs in bytes.
+func attrsSize(attrs []attribute.KeyValue) int {
+	const perAttr = 16
+	size := perAttr * len(attrs)
+	for i := range attrs {
+		size += len(attrs[i].Key)
+		if v := &attrs[i].Value; v.Type() == attribute.STRING {
+			size += len(v.AsString())
+		}
+	}
+	return size
 }

@@ -80,9 +80,11 @@ func target(s *Span) string {
 }
 
 func find(s *Span, key attribute.Key) (attribute.Value, bool) {
-	for i := range s.Attrs {
-		if s.Attrs[i].Key == key {
-			return s.Attrs[i].Value, true
+	for _, attrs := range [...][]attribute.KeyValue{s.Attrs, s.Shared[0].Attributes(), s.Shared[1].Attributes()} {
+		for i := range attrs {
+			if attrs[i].Key == key {
+				return attrs[i].Value, true
+			}
 		}
 	}
 	return attribute.Value{}, false

@@ -92,6 +92,11 @@ func (e *spanEncoder) span(s *Span) {
 	b = binary.LittleEndian.AppendUint64(b, uint64(s.Start))
 	b = append(b, tagEnd)
 	b = binary.LittleEndian.AppendUint64(b, uint64(s.End))
+	for _, shared := range s.Shared {
+		if shared != nil {
+			b = append(b, shared.wire...)
+		}
+	}
 	b = e.attributes(b, s.Attrs)
 	for i := range s.Links {
 		b = appendLink(b, &s.Links[i])

@@ -3,6 +3,7 @@
 package spanbuilder
 
 import (
+	"net/netip"
 	"strconv"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -77,7 +78,7 @@ func version(h *httpparse.Head) string {
 func (b *Builder) describe(x *Exchange, h *httpparse.Head, host, agent string) {
 	s := x.span
 	name, known := method(h.Method)
-	a := append(s.Attrs, semconv.HTTPRequestMethodKey.String(name))
+	a := s.Attrs
 	s.Name = name
 	if !known {
 		a = append(a, semconv.HTTPRequestMethodOriginalKey.String(string(h.Method)))
@@ -88,8 +89,10 @@ func (b *Builder) describe(x *Exchange, h *httpparse.Head, host, agent string) {
 	if t.authority != "" {
 		host = t.authority
 	}
+	shared := b.common.of(&headKey{server: x.Server, method: name, scheme: t.schemeName(), host: host, agent: agent, version: version(h)})
+	s.Shared = [...]*export.AttrSet{shared.set, b.ends(x.Peer, x.Server)}
 	if x.Server {
-		a = b.serverURL(a, x, t)
+		a = b.serverURL(a, t)
 	} else {
 		a = b.clientURL(a, x, t, host)
 	}
@@ -99,11 +102,8 @@ func (b *Builder) describe(x *Exchange, h *httpparse.Head, host, agent string) {
 			s.Name += " " + route
 		}
 	}
-	a = b.appendServer(a, x, host, t.defaultPort())
-	a = b.appendPeer(a, x)
-	a = append(a, semconv.NetworkProtocolVersionKey.String(version(h)))
-	if agent != "" {
-		a = append(a, semconv.UserAgentOriginalKey.String(agent))
+	if !shared.named {
+		a = b.appendServer(a, x)
 	}
 	if h.Truncated {
 		a = append(a, TruncatedKey.Bool(true))
@@ -111,64 +111,49 @@ func (b *Builder) describe(x *Exchange, h *httpparse.Head, host, agent string) {
 	s.Attrs = a
 }
 
-// appendServer adds server.address and server.port: of the Host field, else of
-// the connection (HTTP server and client spans, "server.address").
-func (b *Builder) appendServer(a []attribute.KeyValue, x *Exchange, host string, defaultPort int) []attribute.KeyValue {
-	named := authorityOf(host, &x.Peer.host)
-	port := named.port
-	end := x.Peer.Remote
-	if x.Server {
-		end = x.Peer.Local
-	}
-	switch {
-	case named.name != "":
-		a = append(a, semconv.ServerAddressKey.String(named.name))
-		if port == 0 {
-			port = defaultPort
-		}
-	case x.Peer.IsUnix():
+// appendServer adds server.address and server.port of a request that does not
+// name them: those of the connection (HTTP server and client spans, "server.address").
+func (b *Builder) appendServer(a []attribute.KeyValue, x *Exchange) []attribute.KeyValue {
+	if x.Peer.IsUnix() {
 		if x.Peer.UnixPath == "" {
 			return a
 		}
 		return append(a, semconv.ServerAddressKey.String(x.Peer.UnixPath))
-	default:
-		a = append(a, attribute.KeyValue{Key: semconv.ServerAddressKey, Value: b.address(x.Peer, x.Server)})
-		port = int(end.Port())
 	}
-	return append(a, semconv.ServerPortKey.Int(port))
+	end := x.Peer.Remote
+	if x.Server {
+		end = x.Peer.Local
+	}
+	return append(a, semconv.ServerAddressKey.String(b.address(end)), semconv.ServerPortKey.Int(int(end.Port())))
 }
 
-// appendPeer adds the other end of the connection.
-func (b *Builder) appendPeer(a []attribute.KeyValue, x *Exchange) []attribute.KeyValue {
-	if x.Peer.IsUnix() {
-		a = append(a, semconv.NetworkTransportUnix)
-		if x.Peer.UnixPath != "" {
-			a = append(a, semconv.NetworkPeerAddressKey.String(x.Peer.UnixPath))
-		}
-		return a
+// ends returns what spans say of the other end of the connection.
+func (b *Builder) ends(p *Peer, server bool) *export.AttrSet {
+	if p.ends == nil || p.server != server {
+		p.ends, p.server = export.NewAttrSet(b.endAttrs(p, server)), server
 	}
-	remote := b.address(x.Peer, false)
-	a = append(a,
-		attribute.KeyValue{Key: semconv.NetworkPeerAddressKey, Value: remote},
-		semconv.NetworkPeerPortKey.Int(int(x.Peer.Remote.Port())))
-	if x.Server {
-		a = append(a, attribute.KeyValue{Key: semconv.ClientAddressKey, Value: remote})
+	return p.ends
+}
+
+func (b *Builder) endAttrs(p *Peer, server bool) []attribute.KeyValue {
+	if p.IsUnix() {
+		if p.UnixPath == "" {
+			return []attribute.KeyValue{semconv.NetworkTransportUnix}
+		}
+		return []attribute.KeyValue{semconv.NetworkTransportUnix, semconv.NetworkPeerAddressKey.String(p.UnixPath)}
+	}
+	remote := b.address(p.Remote)
+	a := []attribute.KeyValue{semconv.NetworkPeerAddressKey.String(remote), semconv.NetworkPeerPortKey.Int(int(p.Remote.Port()))}
+	if server {
+		a = append(a, semconv.ClientAddressKey.String(remote))
 	}
 	return a
 }
 
-// address returns an end's address as text, made once per connection.
-func (b *Builder) address(p *Peer, local bool) attribute.Value {
-	if !p.cached {
-		p.cached = true
-		var room [64]byte
-		p.local = attribute.StringValue(b.texts.of(p.Local.Addr().Unmap().AppendTo(room[:0])))
-		p.remote = attribute.StringValue(b.texts.of(p.Remote.Addr().Unmap().AppendTo(room[:0])))
-	}
-	if local {
-		return p.local
-	}
-	return p.remote
+// address returns an address as text.
+func (b *Builder) address(end netip.AddrPort) string {
+	var room [64]byte
+	return b.texts.of(end.Addr().Unmap().AppendTo(room[:0]))
 }
 
 // appendContext records what the request's context headers said.

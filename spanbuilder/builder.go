@@ -59,6 +59,7 @@ type Builder struct {
 	links     *link.Linker
 	facts     link.Facts // of the request at hand: it would be allocated each time
 	texts     texts
+	common    common
 	stats     Stats
 }
 
@@ -122,9 +123,22 @@ func (b *Builder) Request(x *Exchange, h *httpparse.Head) {
 	b.describe(x, h, host, agent)
 }
 
+// plainHead is all that a Builder finds in the fields of a head without trace
+// context, of which nothing is captured.
+type plainHead struct {
+	by          *Builder
+	host, agent string
+}
+
 // scan goes through the head's fields once: for the trace context, for the
 // fields that become attributes, and for those that are captured.
 func (b *Builder) scan(h *httpparse.Head, span *export.Span) (host, agent string) {
+	note := h.Note()
+	if note != nil {
+		if seen, ok := (*note).(*plainHead); ok && seen.by == b {
+			return seen.host, seen.agent
+		}
+	}
 	fields := h.Fields()
 	for i := range fields {
 		f := &fields[i]
@@ -141,6 +155,9 @@ func (b *Builder) scan(h *httpparse.Head, span *export.Span) (host, agent string
 		}
 	}
 	span.Attrs = b.request.collect(span.Attrs, fields)
+	if note != nil && len(span.Attrs) == 0 && b.extractor.Empty() {
+		*note = &plainHead{by: b, host: host, agent: agent}
+	}
 	return host, agent
 }
 

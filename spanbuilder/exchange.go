@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"sync/atomic"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
 
 	"github.com/tracer-agent/tracer-agent/export"
@@ -28,9 +27,8 @@ type Peer struct {
 	Local, Remote netip.AddrPort // invalid on unix sockets
 	UnixPath      string         // name of a unix socket, "" if it has none
 
-	cached        bool
-	local, remote attribute.Value // addresses as text, made once
-	host          authority       // of the last Host field: the same on most exchanges
+	ends   *export.AttrSet // what spans say of the other end, made once
+	server bool            // ends is of SERVER spans
 }
 
 // IsUnix says that the connection is a unix stream socket.

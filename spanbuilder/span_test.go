@@ -77,7 +77,7 @@ func exchange(b *Builder, x *Exchange, request, response string) {
 // attrs writes a span's attributes as sorted lines.
 func attrs(s *export.Span) string {
 	var lines []string
-	for _, a := range s.Attrs {
+	for _, a := range s.AppendAttributes(nil) {
 		lines = append(lines, fmt.Sprintf("%s=%s", a.Key, a.Value.Emit()))
 	}
 	sort.Strings(lines)

@@ -70,28 +70,20 @@ func hideUser(info string) string {
 	return redact.Redacted + "@"
 }
 
-// defaultPort is the port of a URL that names none.
-func (t target) defaultPort() int {
-	if t.scheme == "https" {
+// schemeName is the scheme of a URL, "http" if it names none.
+func (t target) schemeName() string {
+	if t.scheme == "" {
+		return "http"
+	}
+	return t.scheme
+}
+
+// defaultPort is the port of a URL of that scheme that names none.
+func defaultPort(scheme string) int {
+	if scheme == "https" {
 		return 443
 	}
 	return 80
-}
-
-// authority is a Host field or what stands for it in a target.
-type authority struct {
-	text string
-	name string
-	port int // 0: none is given
-}
-
-// authorityOf returns text in its parts, those of last if it is the same.
-func authorityOf(text string, last *authority) *authority {
-	if text != last.text {
-		last.text = text
-		last.name, last.port = splitHost(text)
-	}
-	return last
 }
 
 // splitHost takes a Host field or authority apart; port is 0 if none is given.
@@ -107,12 +99,7 @@ func splitHost(host string) (name string, port int) {
 	return strings.Trim(host[:i], "[]"), port
 }
 
-func (b *Builder) serverURL(a []attribute.KeyValue, x *Exchange, t target) []attribute.KeyValue {
-	scheme := t.scheme
-	if scheme == "" {
-		scheme = "http"
-	}
-	a = append(a, semconv.URLSchemeKey.String(scheme))
+func (b *Builder) serverURL(a []attribute.KeyValue, t target) []attribute.KeyValue {
 	if t.path != "" {
 		a = append(a, semconv.URLPathKey.String(t.path))
 	}
@@ -132,10 +119,7 @@ func (b *Builder) clientURL(a []attribute.KeyValue, x *Exchange, t target, host 
 			host = "localhost"
 		}
 	}
-	scheme := t.scheme
-	if scheme == "" {
-		scheme = "http"
-	}
+	scheme := t.schemeName()
 	var u strings.Builder
 	u.Grow(len(scheme) + len(t.userinfo) + len(host) + len(t.path) + len(t.query) + 4)
 	u.WriteString(scheme)

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"testing"
+	"unsafe"
 
 	"go.opentelemetry.io/otel/sdk/resource"
 
@@ -79,7 +80,8 @@ func BenchmarkRecords(b *testing.B) {
 	recv := event.WireData{Hdr: hdr, Conn: 1, Flags: event.DataHead | event.DataTurn, Total: uint32(len(request)), Captured: uint32(len(request))}
 	send := event.WireData{Hdr: hdr, Conn: 1, Flags: event.DataHead | event.DataTurn, Dir: 1, Total: uint32(len(response)), Captured: uint32(len(response))}
 	first, second := wire(b, event.KindData, recv, request), wire(b, event.KindData, send, response)
-	const pos, other, turn = 24, 40, 78 // of WireData
+	var w event.WireData
+	const pos, other, turn = unsafe.Offsetof(w.Pos), unsafe.Offsetof(w.OtherPos), unsafe.Offsetof(w.Turn)
 	b.ReportAllocs()
 	for i := range b.N {
 		reqPos, respPos := uint64(i)*uint64(len(request)), uint64(i)*uint64(len(response))

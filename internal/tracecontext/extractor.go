@@ -124,6 +124,9 @@ func (x *Extractor) Begin() {
 	x.res = Result{}
 }
 
+// Empty says that none of the fields since Begin was one that is looked for.
+func (x *Extractor) Empty() bool { return x.seen == 0 }
+
 // Field takes one header field line. Trailer fields must not be passed.
 func (x *Extractor) Field(name, value []byte) {
 	if x.corrLens&(1<<(len(name)%64)) != 0 {
