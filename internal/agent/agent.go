@@ -169,13 +169,13 @@ func (a *Agent) Run(ctx context.Context) error {
 	spawn(func() error { return a.readControl(prepared) })
 	spawn(func() error { return a.readData(ctx) })
 	spawn(func() error { return a.keepTime(ctx) })
-	spawn(func() error { a.programs.run(ctx); return nil })
 	spawn(func() error { a.discovery.Run(ctx); return nil })
 	spawn(func() error { return wait(ctx, a.followCluster) })
 	spawn(func() error { return wait(ctx, a.followConfig) })
 	spawn(func() error { return wait(ctx, a.becomeReady) })
 	<-prepared
 	a.dropCapabilities()
+	spawn(func() error { a.programs.run(ctx); return nil }) // not while capabilities are tried
 	<-ctx.Done()
 	// What is in the rings is still handled: requests that were answered get their spans.
 	errs := []error{a.probes.Detach(), a.control.Stop(), a.data.Stop()}
