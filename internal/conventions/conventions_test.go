@@ -244,7 +244,7 @@ func TestNothingPrivate(t *testing.T) {
 func public(host string) bool {
 	known := []string{
 		"www.apache.org", "semver.org", "www.w3.org", "opentelemetry.io",
-		"www.rfc-editor.org", "docs.kernel.org", "github.com", "schemas.xmlsoap.org", "spdx.org",
+		"www.rfc-editor.org", "docs.kernel.org", "www.debian.org", "github.com", "schemas.xmlsoap.org", "spdx.org",
 	}
 	reserved := regexp.MustCompile(`(^|\.)example(\.(com|org|net))?$|\.(test|invalid|internal|local)$`) // RFC 2606 and the like
 	_, err := netip.ParseAddr(host)                                                                     // addresses stand for nobody in particular
