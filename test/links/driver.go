@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -14,14 +15,19 @@ import (
 	"time"
 )
 
-// Sent says when a request of the plan was under way, as its client saw it.
-type Sent struct{ Start, End time.Time }
+// Sent says when a request of the plan was under way, as its client saw it, and
+// what it was answered.
+type Sent struct {
+	Start, End time.Time
+	Body       string
+}
 
 // Driver sends a plan. Done may be read by any goroutine.
 type Driver struct {
 	Addr        string
 	Connections int
-	Done        atomic.Int64 // requests that have been answered, or failed
+	Dial        func(ctx context.Context, network, addr string) (net.Conn, error) // nil: the usual way
+	Done        atomic.Int64                                                      // requests that have been answered, or failed
 }
 
 // Send makes the requests of the plan and checks that their calls were made.
@@ -33,7 +39,7 @@ func (d *Driver) Send(ctx context.Context, plan []Request) ([]Sent, error) {
 	var clients sync.WaitGroup
 	for range d.Connections {
 		clients.Go(func() {
-			transport := &http.Transport{MaxConnsPerHost: 1}
+			transport := &http.Transport{MaxConnsPerHost: 1, DialContext: d.Dial}
 			defer transport.CloseIdleConnections()
 			client := &http.Client{Transport: transport}
 			for i := range next {
@@ -41,7 +47,7 @@ func (d *Driver) Send(ctx context.Context, plan []Request) ([]Sent, error) {
 					transport.CloseIdleConnections()
 				}
 				sent[i].Start = time.Now()
-				errs[i] = send(ctx, client, d.Addr, &plan[i])
+				sent[i].Body, errs[i] = send(ctx, client, d.Addr, &plan[i])
 				sent[i].End = time.Now()
 				d.Done.Add(1)
 			}
@@ -55,10 +61,11 @@ func (d *Driver) Send(ctx context.Context, plan []Request) ([]Sent, error) {
 	return sent, errors.Join(errs...)
 }
 
-func send(ctx context.Context, client *http.Client, addr string, r *Request) error {
+// send makes one request and returns the body of its answer.
+func send(ctx context.Context, client *http.Client, addr string, r *Request) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+r.Target, nil)
 	if err != nil {
-		return err
+		return "", err
 	}
 	req.Header.Set(TruthHeader, r.ID)
 	for _, field := range r.Header {
@@ -66,19 +73,20 @@ func send(ctx context.Context, client *http.Client, addr string, r *Request) err
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("%s: %w", r.ID, err)
+		return "", fmt.Errorf("%s: %w", r.ID, err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	data, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	body := strings.TrimSpace(string(data))
 	switch {
 	case err != nil:
-		return fmt.Errorf("%s: %w", r.ID, err)
+		return "", fmt.Errorf("%s: %w", r.ID, err)
 	case resp.StatusCode != http.StatusOK:
-		return fmt.Errorf("%s: %s: %s %.500s", r.ID, r.Target, resp.Status, body)
-	case r.Echo && strings.TrimSpace(string(body)) != r.echo():
-		return fmt.Errorf("%s: the leaves said %.500q, want %q", r.ID, body, r.echo())
+		return "", fmt.Errorf("%s: %s: %s %.500s", r.ID, r.Target, resp.Status, body)
+	case r.Echo && body != r.echo():
+		return "", fmt.Errorf("%s: the leaves said %.500q, want %q", r.ID, body, r.echo())
 	}
-	return nil
+	return body, nil
 }
 
 // echo is what a service answers: the truth ids of its calls.

@@ -20,11 +20,11 @@ type goBuild struct {
 	args      []string
 }
 
-func goRuntimes() []runtime {
+func goRuntimes() []subject {
 	handler := Work(pause, "seq", "par", "nest", "retry")
 	strip := []string{"-trimpath", "-ldflags", "-s -w"}
 	pie := []string{"-buildmode=pie"}
-	list := []runtime{
+	list := []subject{
 		{name: "go", kind: exact, shape: handler, start: goService(goBuild{cgo: "0"}), small: true},
 		{name: "go-static-stripped", kind: exact, shape: handler, start: goService(goBuild{cgo: "0", args: strip})},
 		{name: "go-pie", kind: exact, shape: handler, start: goService(goBuild{cgo: "0", args: pie})},
@@ -33,7 +33,7 @@ func goRuntimes() []runtime {
 	}
 	for _, version := range []string{"1.17.13", "1.18.10", "1.19.13", "1.20.14", "1.21.13", "1.22.12", "1.23.12", "1.24.13", "1.25.14", "1.27.4"} {
 		minor := version[:strings.LastIndexByte(version, '.')]
-		list = append(list, runtime{name: "go" + minor, kind: exact, shape: handler,
+		list = append(list, subject{name: "go" + minor, kind: exact, shape: handler,
 			start: goService(goBuild{toolchain: "go" + version, cgo: "0", args: strip})})
 	}
 	return list

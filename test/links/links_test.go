@@ -75,24 +75,26 @@ func writeTable(t *testing.T, path string, rows []Row) {
 	}
 }
 
-// await waits until the sink has all spans of a plan, or until none has come
-// for a while, and returns all it has.
+// await waits until the sink has all spans of a plan, for as long as one may
+// take to arrive, and returns all that it has.
 func await(sink *otlptest.Sink, plan []Request) []otlptest.Span {
-	wanted := make(map[string]bool)
+	wanted := map[truthKey]int{}
 	for i := range plan {
-		wanted[plan[i].ID] = true
+		wanted[truthKey{plan[i].ID, otlptest.Server}] = 1
 		for n := range plan[i].Calls {
-			wanted[plan[i].CallID(n)] = true
+			wanted[truthKey{plan[i].CallID(n), otlptest.Client}] = plan[i].attempts()
+			wanted[truthKey{plan[i].CallID(n), otlptest.Server}] = plan[i].attempts()
 		}
 	}
-	seen, looked := 0, 0 // spans of the plan among the first that were looked at
+	looked := 0 // at so many of the sink's spans
 	spans, _ := sink.WaitUntil(func(spans []otlptest.Span) bool {
 		for ; looked < len(spans); looked++ {
-			if wanted[TruthID(&spans[looked])] {
-				seen++
+			key := truthKey{TruthID(&spans[looked]), spans[looked].Kind}
+			if wanted[key]--; wanted[key] <= 0 {
+				delete(wanted, key)
 			}
 		}
-		return seen >= Spans(plan)
-	}, time.Now().Add(spanLimit)) // what is missing is counted by the judge
+		return len(wanted) == 0
+	}, time.Now().Add(spanLimit)) // the judge counts what is missing
 	return spans
 }

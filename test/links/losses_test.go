@@ -36,7 +36,7 @@ func TestDroppedRecords(t *testing.T) {
 }
 
 // named returns one of the runtimes.
-func named(t *testing.T, name string) *runtime {
+func named(t *testing.T, name string) *subject {
 	t.Helper()
 	for _, r := range runtimes() {
 		if r.name == name {

@@ -11,9 +11,9 @@ import (
 )
 
 // goWorld is the site of a Go service that was built by the toolchain at hand.
-func goWorld(t *testing.T, shape Shape) (*site, runtime) {
+func goWorld(t *testing.T, shape Shape) (*site, subject) {
 	t.Helper()
-	r := runtime{name: "go", kind: exact, shape: shape, start: goService(goBuild{cgo: "0"})}
+	r := subject{name: "go", kind: exact, shape: shape, start: goService(goBuild{cgo: "0"})}
 	s := newSite(t)
 	r.start(t, s)
 	return s, r

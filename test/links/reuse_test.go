@@ -17,7 +17,7 @@ import (
 // again, so that new connections have the addresses of earlier ones.
 func TestReusedPorts(t *testing.T) {
 	build := goBuild{cgo: "0"}
-	r := &runtime{name: "go", kind: exact, shape: Work(pause, "ports"), start: func(t *testing.T, s *site) *process {
+	r := &subject{name: "go", kind: exact, shape: Work(pause, "ports"), start: func(t *testing.T, s *site) *process {
 		t.Helper()
 		// The ports are the last of the block, which nothing else takes.
 		s.env = append(s.env, fmt.Sprintf("LOCAL_PORT=%d", s.block.lo+portBlock-8))

@@ -33,8 +33,8 @@ func (k kind) bars(concurrency int) Bars {
 	return b
 }
 
-// runtime is a service under test.
-type runtime struct {
+// subject is a service under test.
+type subject struct {
 	name  string
 	kind  kind
 	shape Shape
@@ -55,16 +55,16 @@ type site struct {
 
 const pause = 4 * time.Millisecond
 
-func runtimes() []runtime {
+func runtimes() []subject {
 	all := goRuntimes()
 	all = append(all, threadRuntimes()...)
 	all = append(all, loopRuntimes()...)
 	return append(all, trapRuntimes()...)
 }
 
-func threadRuntimes() []runtime {
+func threadRuntimes() []subject {
 	seq := Work(pause, "seq")
-	return []runtime{
+	return []subject{
 		{name: "python-threads", kind: exact, shape: seq, start: python("threads.py"), small: true},
 		{name: "python-pool", kind: loop, shape: Work(pause, "par"), start: python("threads.py")},
 		{name: "gunicorn-sync", kind: exact, shape: seq, start: gunicorn("--workers", "8", "--worker-class", "sync")},
@@ -79,9 +79,9 @@ func threadRuntimes() []runtime {
 	}
 }
 
-func loopRuntimes() []runtime {
+func loopRuntimes() []subject {
 	both := Work(pause, "seq", "par")
-	return []runtime{
+	return []subject{
 		{name: "uvicorn-httpx", kind: loop, shape: both, start: uvicorn},
 		{name: "aiohttp", kind: loop, shape: both, start: python("aio.py")},
 		{name: "node-http", kind: loop, shape: both, start: node("agent"), small: true},
@@ -94,10 +94,10 @@ func loopRuntimes() []runtime {
 
 // trapRuntimes make calls for no request, or for one that has been answered:
 // what seems to fit a request does not.
-func trapRuntimes() []runtime {
+func trapRuntimes() []subject {
 	seq, detached := Work(pause, "seq"), Work(pause, "detached")
 	goDefault := goService(goBuild{cgo: "0"})
-	return []runtime{
+	return []subject{
 		{name: "go-shared-workers", kind: trap, shape: Work(pause, "workers"), start: goDefault, small: true},
 		{name: "go-detached", kind: trap, shape: detached, mute: true, start: goDefault, small: true},
 		{name: "go-background", kind: exact, shape: Work(pause, "seq", "par", "nest"), start: background(goDefault)},
@@ -160,7 +160,7 @@ func newSite(t *testing.T) *site {
 }
 
 // newWorld starts everything, the agent last: what it traces runs already.
-func newWorld(t *testing.T, r *runtime, o agentOptions) *world {
+func newWorld(t *testing.T, r *subject, o agentOptions) *world {
 	t.Helper()
 	w := &world{site: newSite(t)}
 	w.service = r.start(t, w.site)

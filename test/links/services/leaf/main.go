@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command leaf is what the services under test call: it listens on the given
-// addresses and answers with the truth id that it was sent.
+// addresses, or unix sockets if they are paths, and answers with the truth id
+// that it was sent.
 //
 //	/leaf/MS   answers after MS milliseconds
 //	/flaky/MS  the first request with an id fails, by turns with status 503 and
@@ -17,6 +18,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -32,7 +34,11 @@ func main() {
 	mux.HandleFunc("/hold/{n}", l.hold)
 	var servers sync.WaitGroup
 	for _, addr := range os.Args[1:] {
-		listener, err := net.Listen("tcp", addr)
+		network := "tcp"
+		if strings.HasPrefix(addr, "/") {
+			network = "unix"
+		}
+		listener, err := net.Listen(network, addr)
 		if err != nil {
 			log.Fatal(err)
 		}
