@@ -43,7 +43,7 @@ func Run(s Settings, c Case, log *slog.Logger) ([]Result, error) {
 	results := make([]Result, len(sides))
 	for i, side := range sides {
 		results[i] = Result{
-			Case: c.Name, Server: string(c.Server), Unselected: c.Unselected, Backend: s.Backend, Agent: side.AgentFile, Other: i > 0,
+			Case: b.name(), Server: string(c.Server), Unselected: c.Unselected, Backend: s.Backend, Agent: side.AgentFile, Other: i > 0,
 			Group: c.Group, X: b.x(), Requests: s.Requests, Connections: s.Connections,
 		}
 	}
@@ -56,6 +56,15 @@ func Run(s Settings, c Case, log *slog.Logger) ([]Result, error) {
 		results[i].summarize()
 	}
 	return results, nil
+}
+
+// name is the case's; it tells how many connections there are, which may be fewer
+// than the case wants.
+func (b *bench) name() string {
+	if b.idle != nil {
+		return fmt.Sprintf("%s-%d", b.spec.Group, b.idle.Len())
+	}
+	return b.spec.Name
 }
 
 // x is what the case is plotted against, as far as this machine allows it.
