@@ -3,19 +3,21 @@
 package gobin
 
 import (
-	"bytes"
-	"compress/zlib"
 	"debug/dwarf"
-	"debug/elf"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
 )
 
-// maxDebugSection is the size of the largest section of debug information that
-// is read, unpacked, in bytes.
-const maxDebugSection = 64 << 20
+// What debug information may make the agent do.
+const (
+	maxUnits        = 16 << 10
+	maxRuntimeUnits = 16
+	maxUnit         = 32 << 20  // bytes, of the unit that has the types
+	maxEntries      = 2 << 20   // of that unit
+	maxDebugInfo    = 128 << 20 // bytes, unpacked, that are looked at for it
+	maxOtherDebug   = 1 << 20   // bytes, unpacked, of each other section
+)
 
 // structs has, by name, the structures whose fields are looked for, and for
 // each field where its offset goes.
@@ -60,112 +62,78 @@ func (img *image) debugLayout() (layout, error) {
 	return l, nil
 }
 
-// findFields stores the offsets of the fields it finds.
+// findFields stores the offsets of the fields it finds. The Go linker gives all
+// types to a unit of package runtime; there are others of that name.
 func (img *image) findFields(wanted structs) (err error) {
-	defer func() { // the package was not made for files of strangers
+	defer func() { // debug/dwarf is not made for files of strangers
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: debug information: %v", errMalformed, p)
 		}
 	}()
-	data, err := img.debugInfo()
+	units, err := img.openUnits()
 	if err != nil {
 		return err
 	}
-	r := data.Reader()
-	for {
-		e, err := r.Next()
-		if err != nil {
-			return fmt.Errorf("%w: debug information: %w", errMalformed, err)
-		}
-		if e == nil {
-			return nil
-		}
-		if e.Tag == dwarf.TagCompileUnit {
-			continue // its children are what is looked at
-		}
-		name, _ := e.Val(dwarf.AttrName).(string)
-		if fields := wanted[name]; e.Tag == dwarf.TagStructType && fields != nil && e.Children {
-			err = findMembers(r, fields)
-		} else {
-			r.SkipChildren()
-		}
+	part, err := img.unitParts()
+	if err != nil {
+		return err
+	}
+	for range maxRuntimeUnits {
+		unit, err := nextRuntime(units)
 		if err != nil {
 			return err
 		}
+		if found, err := findInUnit(unit, part, wanted); found || err != nil {
+			return err
+		}
 	}
+	return fmt.Errorf("%w: more than %d units of package runtime", errMalformed, maxRuntimeUnits)
 }
 
-// findMembers reads the members of one structure.
-func findMembers(r *dwarf.Reader, fields map[string]*uint16) error {
-	for {
+// findInUnit says whether a unit has any of the structures. It walks flat, since
+// a file may nest its entries as deep as it likes.
+func findInUnit(unit []byte, part map[string][]byte, wanted structs) (found bool, err error) {
+	r, err := unitReader(unit, part)
+	if err != nil {
+		return false, err
+	}
+	var fields map[string]*uint16 // of the structure at hand, nil if it is not wanted
+	depth := 0                    // the unit itself has 0, types 1, their members 2
+	for range maxEntries {
 		e, err := r.Next()
-		if err != nil {
-			return fmt.Errorf("%w: debug information: %w", errMalformed, err)
+		if e == nil || err != nil {
+			return found, asMalformed(err)
 		}
-		if e == nil || e.Tag == 0 {
-			return nil
+		if e.Tag == 0 {
+			depth--
+			continue
 		}
-		name, _ := e.Val(dwarf.AttrName).(string)
-		offset, ok := e.Val(dwarf.AttrDataMemberLoc).(int64)
-		if place := fields[name]; place != nil && ok && offset >= 0 && offset < math.MaxUint16/2 {
-			*place = uint16(offset)
+		switch {
+		case depth == 1:
+			fields = wantedFields(e, wanted)
+			found = found || fields != nil
+		case depth == 2 && fields != nil:
+			storeMember(e, fields)
 		}
-		r.SkipChildren()
+		if e.Children {
+			depth++
+		}
 	}
+	return false, fmt.Errorf("%w: debug information: more than %d entries", errMalformed, maxEntries)
 }
 
-// debugInfo reads the sections that describe types, and those that what lies
-// between the types refers to.
-func (img *image) debugInfo() (*dwarf.Data, error) {
-	part := map[string][]byte{}
-	for _, name := range []string{"abbrev", "info", "str", "line_str", "str_offsets", "addr"} {
-		s, _ := img.section(".debug_" + name)
-		var err error
-		if part[name], err = img.unpack(s); err != nil {
-			return nil, err
-		}
+func wantedFields(e *dwarf.Entry, wanted structs) map[string]*uint16 {
+	if e.Tag != dwarf.TagStructType {
+		return nil
 	}
-	if len(part["info"]) == 0 || len(part["abbrev"]) == 0 {
-		return nil, fmt.Errorf("%w: no debug information", errMalformed)
-	}
-	data, err := dwarf.New(part["abbrev"], nil, nil, part["info"], nil, nil, nil, part["str"])
-	for _, name := range []string{"line_str", "str_offsets", "addr"} {
-		if err == nil {
-			err = data.AddSection(".debug_"+name, part[name])
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: debug information: %w", errMalformed, err)
-	}
-	return data, nil
+	name, _ := e.Val(dwarf.AttrName).(string)
+	return wanted[name]
 }
 
-// unpack reads a whole section, decompressed.
-func (img *image) unpack(s section) ([]byte, error) {
-	if s.size > maxDebugSection {
-		return nil, fmt.Errorf("%w: section %s of %d bytes", errMalformed, s.name, s.size)
+func storeMember(e *dwarf.Entry, fields map[string]*uint16) {
+	name, _ := e.Val(dwarf.AttrName).(string)
+	offset, ok := e.Val(dwarf.AttrDataMemberLoc).(int64)
+	if place := fields[name]; place != nil && ok && offset >= 0 && offset < math.MaxUint16/2 {
+		*place = uint16(offset)
 	}
-	raw := make([]byte, s.size)
-	if err := img.readAt(raw, s.offset); err != nil || s.flags&elf.SHF_COMPRESSED == 0 {
-		return raw, err
-	}
-	var h elf.Chdr64
-	n, err := binary.Decode(raw, binary.LittleEndian, &h)
-	if err != nil || elf.CompressionType(h.Type) != elf.COMPRESS_ZLIB || h.Size > maxDebugSection {
-		return nil, fmt.Errorf("%w: section %s is compressed in an unknown way", errMalformed, s.name)
-	}
-	return inflate(raw[n:], h.Size)
-}
-
-// inflate unpacks exactly size bytes.
-func inflate(packed []byte, size uint64) ([]byte, error) {
-	z, err := zlib.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		return nil, fmt.Errorf("%w: compressed section: %w", errMalformed, err)
-	}
-	p := make([]byte, size)
-	if _, err := io.ReadFull(z, p); err != nil {
-		return nil, fmt.Errorf("%w: compressed section: %w", errMalformed, err)
-	}
-	return p, nil
 }

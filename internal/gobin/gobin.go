@@ -105,15 +105,15 @@ func Inspect(r io.ReaderAt) (Info, error) {
 		return Info{}, err
 	}
 	info := Info{Version: version}
-	known, ok := layoutOf(version, img.machine)
-	if !ok {
-		known, err = img.unknownLayout()
-	}
+	known, err := img.layoutOf(version)
 	if err != nil && !errors.Is(err, errMalformed) {
 		return Info{}, err
 	}
 	info.G, info.Conn = known.g, known.conn
-	return info, img.fillFromFunctions(&info)
+	if err := img.fillFromFunctions(&info); err != nil {
+		return Info{}, err
+	}
+	return info, nil
 }
 
 // fillFromFunctions fills in what the code of the executable tells. Tables that
@@ -127,11 +127,11 @@ func (img *image) fillFromFunctions(info *Info) error {
 	if err != nil {
 		return err
 	}
-	if info.Conn != (ConnLayout{}) {
-		info.RoundTrip, _ = img.fileOffset(found[roundTrip])
+	if addr, ok := found[roundTrip]; ok && info.Conn != (ConnLayout{}) {
+		info.RoundTrip, _ = img.fileOffset(addr)
 	}
-	if img.machine == machineAMD64 {
-		info.TLS = img.tlsOffset(found[switchesStack])
+	if addr, ok := found[switchesStack]; ok && img.machine == machineAMD64 {
+		info.TLS = img.tlsOffset(addr)
 	}
 	return nil
 }

@@ -88,52 +88,55 @@ type layout struct {
 	conn ConnLayout
 }
 
-// layoutOf returns the table's line for a version, false if it has none.
-func layoutOf(version string, machine elf.Machine) (layout, bool) {
-	minor, ok := release(version)
-	if !ok {
-		return layout{}, false
-	}
-	known, ok := layouts(minor)
-	if machine == machineARM64 && minor < 18 {
-		known.conn = ConnLayout{} // its functions take their arguments on the stack
-	}
-	return known, ok
-}
-
-// release returns N of a version go1.N or go1.N.P. Anything else (betas,
-// development, changed toolchains) may have layouts of its own. Two things
-// change none: what a distributor adds in parentheses, and the experiment of
-// another cryptography.
-func release(version string) (minor int, ok bool) {
-	number, rest, _ := strings.Cut(version, " ")
-	if rest != "" && rest != "X:boringcrypto" && (rest[0] != '(' || !strings.HasSuffix(rest, ")")) {
-		return 0, false
-	}
-	number, ok = strings.CutPrefix(number, "go1.")
-	if !ok {
-		return 0, false
-	}
-	first, patch, patched := strings.Cut(number, ".")
-	if patched && !isNumber(patch) || !isNumber(first) {
-		return 0, false
-	}
-	minor, err := strconv.Atoi(first)
-	return minor, err == nil
-}
-
-func isNumber(s string) bool {
-	return s != "" && strings.Trim(s, "0123456789") == ""
-}
-
-// unknownLayout asks the debug information instead of the table. It does not
-// tell the hashes of types: they are taken from the newest release that is
-// known. Should another release compute them differently, no type will be
-// recognised, and nothing is believed that is not so.
-func (img *image) unknownLayout() (layout, error) {
-	l, err := img.debugLayout()
-	if newest, ok := layouts(newestMinor); ok && l.conn != (ConnLayout{}) {
+// layoutOf returns what is known of a version: by the table or, if that does
+// not have it, by the debug information.
+func (img *image) layoutOf(version string) (layout, error) {
+	minor, released := release(version)
+	l, known := layouts(minor)
+	if !released || !known {
+		var err error
+		if l, err = img.debugLayout(); err != nil {
+			return layout{}, err
+		}
+		// Debug information does not tell the hashes of types: they are taken
+		// from the newest release. Should another compute them differently, no
+		// type is recognised, and nothing is believed that is not so.
+		newest, _ := layouts(newestMinor)
 		l.conn.TCPConn, l.conn.UnixConn, l.conn.TLSConn = newest.conn.TCPConn, newest.conn.UnixConn, newest.conn.TLSConn
 	}
-	return l, err
+	if l.conn.Conn == 0 || !registerArguments(minor, img.machine) {
+		l.conn = ConnLayout{}
+	}
+	return l, nil
+}
+
+// registerArguments says whether functions take their arguments in registers
+// (Go 1.17, 1.18 release notes).
+func registerArguments(minor int, machine elf.Machine) bool {
+	return minor >= 18 || minor == 17 && machine == machineAMD64
+}
+
+// release returns N of a version that begins with go1.N, and whether it is one
+// of the plain releases go1.N or go1.N.P. Anything else (betas, development,
+// changed toolchains) may have layouts of its own. Two things change none:
+// what a distributor adds in parentheses, and the experiment of another
+// cryptography.
+func release(version string) (minor int, plain bool) {
+	rest, plain := strings.CutPrefix(version, "go1.")
+	if !plain {
+		_, rest, _ = strings.Cut(version, "devel go1.")
+	}
+	digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
+	minor, err := strconv.Atoi(rest[:digits])
+	if err != nil {
+		return 0, false
+	}
+	patch, suffix, spaced := strings.Cut(rest[digits:], " ")
+	if patch != "" && (patch[0] != '.' || len(patch) == 1 || strings.Trim(patch[1:], "0123456789") != "") {
+		plain = false
+	}
+	if spaced && suffix != "X:boringcrypto" && !(strings.HasPrefix(suffix, "(") && strings.HasSuffix(suffix, ")")) {
+		plain = false
+	}
+	return minor, plain
 }

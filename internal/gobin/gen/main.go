@@ -106,8 +106,10 @@ func readBuild(dir, release, arch string, l *line) error {
 	defer os.Remove(exe)
 	build := exec.Command("go", "build", "-o", exe, "-ldflags=-compressdwarf=false", ".")
 	build.Dir = dir
-	// GOFLAGS: old releases refuse what a newer one may be set to.
-	build.Env = append(os.Environ(), "GOTOOLCHAIN=go"+release, "GOFLAGS=-mod=mod", "GOARCH="+arch, "GOOS=linux", "CGO_ENABLED=0")
+	// Old releases refuse flags that a newer one may have been set to, and Go
+	// 1.19 does not find its own packages among the modules with an index.
+	build.Env = append(os.Environ(), "GOTOOLCHAIN=go"+release, "GOFLAGS=-mod=mod", "GODEBUG=goindex=0",
+		"GOARCH="+arch, "GOOS=linux", "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build with go%s for %s: %w\n%s", release, arch, err, out)
 	}

@@ -69,7 +69,12 @@ func layouts(minor int) (layout, bool) {
 			l.conn.Conn, l.conn.Sysfd, l.conn.ItabHash, l.conn.TCPConn, l.conn.UnixConn, l.conn.TLSConn)
 		fmt.Fprint(&b, "}, true\n")
 	}
-	fmt.Fprint(&b, "}\nreturn layout{}, false\n}\n")
+	fmt.Fprint(&b, "}\nreturn layout{}, false\n}\n\n// Releases returns the Go releases that the table was read from, oldest first.\n")
+	fmt.Fprint(&b, "func Releases() []string {\nreturn []string{\n")
+	for _, l := range lines {
+		fmt.Fprintf(&b, "\"%s\",\n", strings.Join(l.releases, `", "`))
+	}
+	fmt.Fprint(&b, "}\n}\n")
 	text, err := format.Source(b.Bytes())
 	if err != nil {
 		return fmt.Errorf("format table: %w", err)
