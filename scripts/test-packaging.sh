@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # test-packaging.sh: builds everything that is shipped twice, from two copies of the
-# sources, and tests it (test/packaging). RUN chooses tests, as -run does.
+# sources, and tests it (test/packaging). RUN chooses tests, as -run does, KERNELS the
+# kernels of the virtual machines.
 set -eu
 cd "$(dirname "$0")/.."
 go=${GO:-go}
@@ -15,7 +16,11 @@ VERSION=${VERSION:-$(git describe --tags --always)}
 COMMIT=$(git rev-parse HEAD)
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 TRACER_CACHE=$PWD/.cache/packaging # a clean Debian, kept between runs
-export VERSION COMMIT SOURCE_DATE_EPOCH TRACER_CACHE
+TRACER_KERNELS=
+for kernel in ${KERNELS:-5.10 6.12}; do
+	TRACER_KERNELS="$TRACER_KERNELS $(test/vm/kernel.sh "$kernel")"
+done
+export TRACER_KERNELS VERSION COMMIT SOURCE_DATE_EPOCH TRACER_CACHE
 mkdir -p "$TRACER_CACHE"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build packaging
+
+package packaging
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// kernelsVariable names stock kernels (paths of vmlinuz, separated by spaces) on
+// which the package is installed under a systemd that runs.
+const kernelsVariable = "TRACER_KERNELS"
+
+// bootLimit is how long a guest may take on an emulated processor of a busy machine.
+const bootLimit = 8 * time.Minute
+
+// TestUnderSystemd boots a clean Debian in a virtual machine and does there what an
+// administrator does (testdata/proof.sh): install, configure, enable, trace units,
+// upgrade, make a mistake, remove, purge.
+func TestUnderSystemd(t *testing.T) {
+	kernels := strings.Fields(os.Getenv(kernelsVariable))
+	if len(kernels) == 0 {
+		t.Fatalf("%s names no kernel: run make test-packaging", kernelsVariable)
+	}
+	disk := bootDisk(t)
+	for _, kernel := range kernels {
+		t.Run(filepath.Base(filepath.Dir(kernel)), func(t *testing.T) {
+			said := boot(t, kernel, disk)
+			checkProof(t, said, strings.Contains(kernel, "5.10"))
+		})
+	}
+}
+
+// bootDisk makes the file system of the guests.
+func bootDisk(t *testing.T) string {
+	t.Helper()
+	root := cleanRoot(t)
+	for file, to := range map[string]string{
+		artifact(t, "tracer-agent_*_amd64.deb"): "/agent.deb",
+		program("web"):                          "/usr/local/bin/web",
+		"testdata/proof.sh":                     "/proof.sh",
+		"testdata/web.service":                  "/etc/systemd/system/web.service",
+		"testdata/late.service":                 "/etc/systemd/system/late.service",
+		"testdata/other.service":                "/etc/systemd/system/other.service",
+		"testdata/proof.service":                "/etc/systemd/system/multi-user.target.wants/proof.service",
+	} {
+		command(t, "cp", file, root+to)
+	}
+	disk := filepath.Join(t.TempDir(), "disk")
+	command(t, "mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-d", root, disk, "900M")
+	return disk
+}
+
+// boot runs the guest to its end and returns what the proof printed, by section.
+func boot(t *testing.T, kernel, disk string) map[string]string {
+	t.Helper()
+	dir := t.TempDir()
+	ctx, cancel := context.WithTimeout(context.Background(), bootLimit)
+	defer cancel()
+	// The processor is described as test/vm/run.sh does, where the reasons stand.
+	qemu := exec.CommandContext(ctx, "qemu-system-x86_64", "-accel", "tcg,thread=single", "-cpu", "max,-cx16,la57=off", "-m", "1G",
+		"-nodefaults", "-no-reboot", "-display", "none", "-monitor", "none", "-net", "none",
+		"-serial", "file:"+dir+"/console", "-serial", "file:"+dir+"/said",
+		"-drive", "file="+disk+",format=raw,if=none,id=root,snapshot=on", "-device", "nvme,serial=root,drive=root",
+		"-kernel", kernel, "-append", "console=ttyS0 no_timer_check quiet panic=-1 oops=panic root=/dev/nvme0n1 rootfstype=ext4 rootwait rw net.ifnames=0 systemd.unified_cgroup_hierarchy=1")
+	out, err := qemu.CombinedOutput()
+	said, _ := os.ReadFile(dir + "/said") // empty if there is none
+	if err != nil || !strings.Contains(string(said), "@@ end") {
+		console, _ := os.ReadFile(dir + "/console")
+		t.Fatalf("the guest ended with %v %s\nsaid:\n%s\nconsole:\n%s", err, out, said, tail(string(console)))
+	}
+	sections := map[string]string{}
+	for part := range strings.SplitSeq(strings.ReplaceAll(string(said), "\r", ""), "@@ ") {
+		name, text, _ := strings.Cut(part, "\n")
+		sections[name] = text
+	}
+	return sections
+}
+
+// checkProof checks each section. On old kernels CAP_BPF (39) stays.
+func checkProof(t *testing.T, said map[string]string, old bool) {
+	t.Helper()
+	capabilities := kept
+	if old {
+		capabilities = "0000008000080004"
+	}
+	for section, wants := range map[string][]string{
+		"installed":  {"disabled", "inactive"},
+		"enabled":    {"enabled", "active"},
+		"log":        {"tracer-agent ready:", `"/before"`, `"/after"`, `"/late"`, `"service.name":"web"`},
+		"status":     {"CapEff:\t" + capabilities, "CapPrm:\t" + capabilities, "CapBnd:\t0000008000080004|CapBnd:\t000000c000080004", "NoNewPrivs:\t1", "Seccomp:\t2"},
+		"upgraded":   {"active", "another process"},
+		"mistaken":   {"ExecMainStatus=2", "NRestarts=0", "failed"},
+		"removed":    {"inactive", "no unit", "configuration kept"},
+		"purged":     {"nothing left"},
+		"confined":   {"no capability error"},
+		"neighbours": {"not traced"},
+	} {
+		for _, want := range wants {
+			if !regexp.MustCompile(regexpOf(want)).MatchString(said[section]) {
+				t.Errorf("%s: no %q in\n%s", section, want, said[section])
+			}
+		}
+	}
+	if regexp.MustCompile(`Uid:\s0\s`).MatchString(said["status"]) {
+		t.Errorf("the service runs as root:\n%s", said["status"])
+	}
+	if score := exposure(t, said["score"]); score > exposureLimit {
+		t.Errorf("exposure %.1f, at most %.1f", score, exposureLimit)
+	}
+	if t.Failed() {
+		t.Logf("the agent said\n%s", tail(said["log"]))
+	}
+}
+
+// regexpOf quotes alternatives that are separated by a bar.
+func regexpOf(alternatives string) string {
+	parts := strings.Split(alternatives, "|")
+	for i := range parts {
+		parts[i] = regexp.QuoteMeta(parts[i])
+	}
+	return strings.Join(parts, "|")
+}
