@@ -89,8 +89,9 @@ func (b *Builder) describe(x *Exchange, h *httpparse.Head, host, agent string) {
 	if t.authority != "" {
 		host = t.authority
 	}
-	shared := b.common.of(&headKey{server: x.Server, method: name, scheme: t.schemeName(), host: host, agent: agent, version: version(h)})
-	s.Shared = [...]*export.AttrSet{shared.set, b.ends(x.Peer, x.Server)}
+	ends := b.ends(x.Peer, x.Server)
+	shared := b.common.of(&headKey{server: x.Server, method: name, scheme: t.schemeName(), host: serverHost(x, host), agent: agent, version: version(h)})
+	s.Shared = [...]*export.AttrSet{shared.set, ends}
 	if x.Server {
 		a = b.serverURL(a, t)
 	} else {
@@ -146,6 +147,11 @@ func (b *Builder) endAttrs(p *Peer, server bool) []attribute.KeyValue {
 	a := []attribute.KeyValue{semconv.NetworkPeerAddressKey.String(remote), semconv.NetworkPeerPortKey.Int(int(p.Remote.Port()))}
 	if server {
 		a = append(a, semconv.ClientAddressKey.String(remote))
+	}
+	if b.peers != nil {
+		var attrs []attribute.KeyValue
+		p.name, attrs = b.peers(p.Remote.Addr().Unmap())
+		a = append(a, attrs...)
 	}
 	return a
 }

@@ -31,6 +31,7 @@ type Config struct {
 	RequestHeaders  []string              // captured into attributes, names in any case
 	ResponseHeaders []string
 	Secrets         *redact.Names // query keys whose values are redacted
+	Peers           Peers         // nil: addresses have no names
 
 	Hold     time.Duration // how long a span may wait for news of its trace
 	MaxHeld  int           // spans that wait at a time
@@ -56,6 +57,7 @@ type Builder struct {
 	request   capture
 	response  capture
 	secrets   *redact.Names
+	peers     Peers
 	links     *link.Linker
 	facts     link.Facts // of the request at hand: it would be allocated each time
 	texts     texts
@@ -78,6 +80,7 @@ func New(cfg Config, clock *Clock, sink Sink) (*Builder, error) {
 		request:  newCapture("http.request.header.", cfg.RequestHeaders),
 		response: newCapture("http.response.header.", cfg.ResponseHeaders),
 		secrets:  cfg.Secrets,
+		peers:    cfg.Peers,
 	}
 	b.links = link.New(link.Config{
 		Hold: uint64(cfg.Hold), MaxHeld: cfg.MaxHeld, TraceAll: cfg.TraceAll,

@@ -27,6 +27,7 @@ type Peer struct {
 	Local, Remote netip.AddrPort // invalid on unix sockets
 	UnixPath      string         // name of a unix socket, "" if it has none
 
+	name   string          // of the remote address, as Peers has it; valid with ends
 	ends   *export.AttrSet // what spans say of the other end, made once
 	server bool            // ends is of SERVER spans
 }
