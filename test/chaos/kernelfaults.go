@@ -24,7 +24,7 @@ func kernelFaults() []fault {
 		{name: "100 busy processes, room for 16", play: fewProcesses},
 		{name: "thousands of processes start and end", play: churn},
 		{name: "tens of thousands of connections", maxMemory: 256 << 20, play: manyConnections},
-		{name: "64 MiB of memory and 5 % of a processor (cgroup)", play: starved},
+		{name: "64 MiB of memory and little of a processor (cgroup)", play: starved},
 	}
 	for i := range all {
 		all[i].everyBackend = true
@@ -251,7 +251,7 @@ func (s *stage) awaitCrowd(lines <-chan string, n int, handle func(string) error
 
 // starved gives the agent little of everything from its start on.
 func starved(s *stage, o *outcome) error {
-	group, err := rig.NewCgroup(fmt.Sprintf("tracer-chaos-%d-%s", os.Getpid(), filepath.Base(s.dir)), 64<<20, 5)
+	group, err := rig.NewCgroup(fmt.Sprintf("tracer-chaos-%d-%s", os.Getpid(), filepath.Base(s.dir)), 64<<20, s.percent)
 	if err != nil {
 		return err
 	}
@@ -278,7 +278,7 @@ func starved(s *stage, o *outcome) error {
 		return err
 	}
 	memory, throttled := group.Usage()
-	s.notef("held up %d times for want of processor time, %d MB of 64 in use", throttled, memory>>20)
+	s.notef("with %d %% of a processor held up %d times, %d MB of 64 in use", s.percent, throttled, memory>>20)
 	if throttled == 0 {
 		s.problemf("it was never held up, so nothing is proved")
 	}

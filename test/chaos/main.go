@@ -48,6 +48,7 @@ type settings struct {
 	processes   int           // that start and end, in churn
 	churn       time.Duration
 	connections int // of the crowd
+	percent     int // of a processor, for an agent that has little of it
 }
 
 func run(args []string) error {
@@ -60,6 +61,7 @@ func run(args []string) error {
 	set.IntVar(&s.processes, "processes", 5000, "processes that start and end")
 	set.DurationVar(&s.churn, "churn", time.Minute, "time in which they do")
 	set.IntVar(&s.connections, "connections", 50000, "connections of the crowd")
+	set.IntVar(&s.percent, "percent", 5, "per cent of a processor for the agent that has little of it")
 	only := set.String("only", "", "regular expression: the faults to run, by name")
 	backends := set.String("backends", "", "regular expression: the backends to run on (default: all that this kernel allows)")
 	out := set.String("out", "", "Markdown file for the table")
