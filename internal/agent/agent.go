@@ -93,7 +93,7 @@ func (a *Agent) start(ctx context.Context, opts Options) error {
 	if err != nil {
 		return fmt.Errorf("set up discovery: %w", err)
 	}
-	if a.pipeline, err = newPipeline(a.cfg, a.probes, a.discovery, a.programs, a.queue); err != nil {
+	if a.pipeline, err = newPipeline(a.cfg, a.probes, a.discovery, a.programs, peersOf(a.cluster), a.queue); err != nil {
 		return err
 	}
 	if a.control, err = a.probes.ControlRing(); err != nil {

@@ -48,11 +48,12 @@ type totals struct {
 // maxTargets bounds the cache of targets; it is rebuilt when full.
 const maxTargets = 4096
 
-func newPipeline(cfg config.Config, k conn.Kernel, d *discovery.Discovery, programs *programs, sink spanbuilder.Sink) (*pipeline, error) {
+func newPipeline(cfg config.Config, k conn.Kernel, d *discovery.Discovery, programs *programs, peers spanbuilder.Peers, sink spanbuilder.Sink) (*pipeline, error) {
 	bc, err := builderConfig(cfg)
 	if err != nil {
 		return nil, err
 	}
+	bc.Peers = peers
 	clock, err := spanbuilder.NewClock()
 	if err != nil {
 		return nil, err
