@@ -30,6 +30,7 @@ func goRuntimes() []subject {
 		{name: "go-pie", kind: exact, shape: handler, start: goService(goBuild{cgo: "0", args: pie})},
 		{name: "go-cgo", kind: exact, shape: handler, start: goService(goBuild{cgo: "1"})},
 		{name: "go-cgo-pie-stripped", kind: exact, shape: handler, start: goService(goBuild{cgo: "1", args: append(pie, strip...)})},
+		{name: "go-wrapped-connections", kind: exact, shape: Work(pause, "wrapped"), start: goService(goBuild{cgo: "0"})},
 	}
 	for _, version := range []string{"1.17.13", "1.18.10", "1.19.13", "1.20.14", "1.21.13", "1.22.12", "1.23.12", "1.24.13", "1.25.14", "1.27.4"} {
 		minor := version[:strings.LastIndexByte(version, '.')]

@@ -18,6 +18,7 @@
 //	batch     a goroutine of its own, once for all requests that wait
 //	ports     the handler, on connections from eight local ports, the first of
 //	          them $LOCAL_PORT, which are used again and again
+//	wrapped   the handler, on connections that are no plain *net.TCPConn
 //	hold      the handler; the leaf answers when LEAFTIME requests wait
 //
 // The fields "name: value" that the request lists in x-send go with each call.
@@ -37,6 +38,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -61,6 +63,7 @@ type service struct {
 	leaves  []string
 	pooled  *http.Client // keeps connections
 	ported  *http.Client // uses few local ports
+	wrapped *http.Client // keeps connections of a type of its own
 	jobs    chan func()
 	start   sync.Once // of the workers
 	batches chan chan string
@@ -70,7 +73,8 @@ func newService(leaves []string) *service {
 	return &service{
 		leaves:  leaves,
 		pooled:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16, DialContext: dialLeaf}},
-		ported:  &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: newDialer().dial}},
+		ported:  &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: new(dialer).dial}},
+		wrapped: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16, DialContext: wrap}},
 		jobs:    make(chan func()),
 		batches: make(chan chan string),
 	}
@@ -231,8 +235,11 @@ func (w *work) attempt(n int) (string, error) {
 	}
 	req.Header.Set(truth, fmt.Sprintf("%s.%d", w.id, n))
 	client := w.pooled
-	if w.mode == "ports" {
+	switch w.mode {
+	case "ports":
 		client = w.ported
+	case "wrapped":
+		client = w.wrapped
 	}
 	resp, err := client.Do(req)
 	if err != nil {
@@ -263,49 +270,31 @@ func dialLeaf(ctx context.Context, network, addr string) (net.Conn, error) {
 	return dial.DialContext(ctx, "unix", string(path))
 }
 
+// wrap hides what a connection is, as programs do that count or log its bytes.
+func wrap(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+	return struct{ net.Conn }{conn}, err
+}
+
 // dialer uses eight local ports again and again. A connection is closed by a
 // reset, so that its port is free at once.
-type dialer struct{ free chan int }
-
-func newDialer() *dialer {
-	first, err := strconv.Atoi(os.Getenv("LOCAL_PORT"))
-	if err != nil {
-		return &dialer{}
-	}
-	d := &dialer{free: make(chan int, 8)}
-	for i := 0; i < cap(d.free); i++ {
-		d.free <- first + i
-	}
-	return d
-}
+type dialer struct{ turn uint32 }
 
 func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	port := <-d.free
-	dial := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, Control: reuse}
-	conn, err := dial.DialContext(ctx, network, addr)
+	first, err := strconv.Atoi(os.Getenv("LOCAL_PORT"))
 	if err != nil {
-		d.free <- port
 		return nil, err
 	}
-	return &portConn{Conn: conn, back: func() { d.free <- port }}, nil
-}
-
-// portConn gives its local port back when it was closed.
-type portConn struct {
-	net.Conn
-	once sync.Once
-	back func()
-}
-
-func (c *portConn) Close() error {
-	var err error
-	c.once.Do(func() {
-		if err = c.Conn.(*net.TCPConn).SetLinger(0); err == nil {
-			err = c.Conn.Close()
+	for i := 0; i < 1000; i++ {
+		port := first + int(atomic.AddUint32(&d.turn, 1)%8)
+		dial := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, Control: reuse}
+		var conn net.Conn
+		if conn, err = dial.DialContext(ctx, network, addr); err == nil {
+			return conn, conn.(*net.TCPConn).SetLinger(0)
 		}
-		c.back()
-	})
-	return err
+		time.Sleep(time.Millisecond) // the port is in use to this address
+	}
+	return nil, err
 }
 
 func reuse(_, _ string, c syscall.RawConn) error {
