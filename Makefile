@@ -5,7 +5,7 @@
 GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 10s
-KERNELS  ?= 5.10 6.1 6.12 newest
+KERNEL   ?= 5.10 6.1 6.12 newest unstable 5.10-arm64 6.1-arm64 6.12-arm64 newest-arm64 unstable-arm64
 BENCH    ?=
 CHAOS    ?=
 PREFIX   ?= /usr/local
@@ -18,7 +18,7 @@ BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test verify build deps generate drift check conventions unit integration harm chaos fuzz bench bench-cmp bench-links bench-vm bench-plot test-vm \
+.PHONY: help demo test verify build deps generate drift check conventions unit integration harm chaos fuzz bench bench-cmp bench-links bench-vm bench-plot test-vm test-vm-quick support verifier verifier-accept \
 	pages install uninstall package image sbom test-packaging clean
 
 help: ## list the targets
@@ -80,8 +80,20 @@ bench-vm: ## (root) the same on an instruction clock, in a virtual machine; fail
 bench-plot: ## tables and chart of docs/performance.md out of the stored reports
 	test/bench/run.sh plot
 
-test-vm: ## (root) the main job on stock Debian kernels (KERNELS) in virtual machines
-	scripts/test-vm.sh $(KERNELS)
+test-vm: ## (root) integration tests on stock Debian kernels in virtual machines; KERNEL="6.1 6.12-arm64" selects
+	scripts/test-vm.sh full $(KERNEL)
+
+test-vm-quick: ## (root) the shortest of them, on an old and a new kernel
+	scripts/test-vm.sh quick 5.10 newest
+
+support: ## results of make test-vm into docs/support.md
+	$(GO) run ./test/vm/matrix -publish $(wildcard .cache/vm/matrix/*.txt)
+
+verifier: ## (root) every BPF program on every kernel of the matrix; fails if instruction counts rose above 10 %
+	scripts/test-vm.sh verifier $(KERNEL)
+
+verifier-accept: ## accept the instruction counts of the last make verifier, test-vm or test-vm-quick
+	$(GO) run ./test/vm/matrix -accept $(wildcard .cache/vm/matrix/*.txt)
 
 pages: ## bin/pages: manual pages and shell completion
 	$(GO) run ./internal/cli/genman -version "$(VERSION)" -out bin/pages

@@ -1,36 +1,35 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# test-vm.sh KERNEL...: test/vm/spine.sh with every backend that should work on
-# each kernel. Prints a line for each and fails if one failed. Kernels and a root
-# disk are fetched at the first run; a guest takes minutes where there is no KVM.
+# test-vm.sh SET KERNEL... [-- FLAG...]: the kernel matrix. Boots each stock kernel
+# and runs SET there: verifier (every program loads), quick (also the shortest
+# cases with each backend) or full. FLAGs are those of test/vm/matrix, which judges
+# the results. Kernels and root disks are fetched at the first run. VM_JOBS guests
+# run side by side (default 2).
 set -eu
 cd "$(dirname "$0")/.."
+set=$1
+shift
+. test/vm/env.sh
 
-backends() {
-	case $1 in
-	5.10 | 6.1) echo fentry syscall-tracepoint ;; # sock-tracepoint came with 6.3
-	*) echo fentry sock-tracepoint syscall-tracepoint ;;
-	esac
-}
-
-failed=0
-for kernel; do
-	for backend in $(backends "$kernel"); do
-		if result=$(test/vm/spine.sh "$kernel" "$backend" </dev/null 2>/dev/null); then
-			echo "$result" | grep '^PASS'
-		else
-			echo "FAIL kernel=$kernel backend=$backend"
-			echo "$result" | tail -n 20 | sed 's/^/  /'
-			failed=1
-		fi
-	done
+kernels=
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
+	kernels="$kernels $1"
+	shift
 done
-# What only fentry sees. io_uring needs 5.11 for what the server does.
-if result=$(test/vm/uring.sh 6.12 </dev/null 2>/dev/null); then
-	echo "$result" | grep '^PASS'
-else
-	echo "FAIL kernel=6.12 io_uring"
-	echo "$result" | tail -n 20 | sed 's/^/  /'
-	failed=1
-fi
-exit $failed
+[ $# = 0 ] || shift
+ready=
+for kernel in $kernels; do
+	"$VM_DIR/kernel.sh" "$kernel" >/dev/null
+	arch=$(arch_of "$kernel")
+	case $ready in *" $arch "*) continue ;; esac
+	ready="$ready $arch "
+	"$VM_DIR/image.sh" "$arch" >/dev/null
+	rm -rf "$VM_CACHE/job-$arch"
+	"$VM_DIR/matrix/job.sh" "$arch" "$VM_CACHE/job-$arch"
+	rm -f "$VM_CACHE/matrix"/*.txt
+done
+printf '%s\n' $kernels | xargs -P "${VM_JOBS:-2}" -I{} "$VM_DIR/matrix/one.sh" {} "$set"
+files=
+for kernel in $kernels; do files="$files $VM_CACHE/matrix/$kernel.txt"; done
+# shellcheck disable=SC2086 # a list of files
+exec go run ./test/vm/matrix "$@" $files

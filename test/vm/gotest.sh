@@ -11,7 +11,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$REPO_DIR"
 cp -r "$(go list -f '{{.Dir}}' "$package")" "$work/package"
-CGO_ENABLED=0 go test -c -o "$work/package/package.test" "$package"
+GOARCH=$(arch_of "$kernel") CGO_ENABLED=0 go test -c -o "$work/package/package.test" "$package"
 [ -x "$work/package/package.test" ] || die "$package has no tests"
 echo "cd /job/package && exec ./package.test $*" >"$work/cmd"
 mkdir "$work/job" && mv "$work/package" "$work/cmd" "$work/job/"

@@ -15,7 +15,7 @@ trap 'rm -rf "$job"' EXIT
 if [ -n "${AGENT_BIN:-}" ]; then
 	cp "$AGENT_BIN" "$job/tracer-agent"
 else
-	(cd "$REPO_DIR" && CGO_ENABLED=0 go build -o "$job/tracer-agent" ./cmd/tracer-agent) || die "the agent does not build"
+	(cd "$REPO_DIR" && GOARCH=$(arch_of "$kernel") CGO_ENABLED=0 go build -o "$job/tracer-agent" ./cmd/tracer-agent) || die "the agent does not build"
 fi
 for file; do cp -r "$file" "$job/"; done
 echo "$command" >"$job/cmd"

@@ -1,7 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # In the guest: five requests to the io_uring server, five spans.
+# Needs 5.11 for what the server does.
 set -eu
+release=$(uname -r)
+case $release in 5.10.*)
+	echo "--- SKIP: io_uring of $release is too old"
+	exit 0
+	;;
+esac
+cd /job/bin
 mkfifo /tmp/address /tmp/log
 ./uring 5 >/tmp/address &
 server=$!

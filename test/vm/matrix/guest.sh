@@ -1,0 +1,54 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# In the guest: guest.sh verifier|quick|full. Asks the agent which backends this kernel
+# takes, lets the verifier see every program, and runs the cases with each backend.
+# Prints a line for everything found out (results.go reads them); logs are in /out.
+# The exit status says whether all that ran passed.
+cd /job/integration || exit 1
+# Java's start is too slow to emulate.
+export TRACER_TEST_BIN=/job/bin TRACER_TEST_APPS=go,nginx,apache,node,python,python10,gunicorn
+
+quick="TestSyscalls TestUnixSockets"
+full="$quick TestServers TestClients TestFraming TestSockets TestBothEnds TestStartsMidway TestUnselectedNeverSeen TestSelection TestReverseProxy"
+case $1 in
+verifier) cases= ;;
+quick) cases=$quick ;;
+*) cases=$full ;;
+esac
+failed=0
+
+# run BACKEND CASE COMMAND...: one line of the results.
+run() {
+	backend=$1 case=$2
+	shift 2
+	log=/out/$backend-$case.log
+	read -r start _ </proc/uptime
+	if "$@" >"$log" 2>&1; then
+		outcome=pass
+		grep -q '^--- SKIP' "$log" && outcome=skip
+	else
+		outcome=FAIL failed=1
+	fi
+	read -r end _ </proc/uptime
+	echo "case $backend $case $outcome $(awk "BEGIN { print $end - $start }")"
+	[ $outcome != FAIL ] || grep -ve '^=== ' -e '--- PASS' "$log" | tail -n 80 | cut -c1-1000 | sed 's/^/  | /'
+}
+
+# quiet: the kernel had nothing to complain of.
+quiet() {
+	! dmesg | grep -E 'WARNING:|BUG:|Oops|stall|hung task|Call trace|Call Trace'
+}
+
+echo "release $(uname -r)"
+/job/bin/tracer-agent check >/out/check
+grep '^backend ' /out/check | tr -s ' '
+VERIFIER_COUNTS=/out/insns run all verifier /job/probes.test -test.run '^TestVerifier$' -test.v
+cat /out/insns
+for backend in $(sed -n 's/^backend \([a-z-]*\)  *yes .*/\1/p' /out/check); do
+	for case in $cases; do
+		TRACER_BACKEND=$backend run "$backend" "$case" ./it.test -test.run "^$case\$" -test.v
+	done
+	[ "$backend" != fentry ] || [ -z "$cases" ] || run fentry io_uring sh /job/uring-guest.sh
+done
+run all kernel-log quiet
+exit $failed

@@ -1,0 +1,30 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# one.sh KERNEL SET: runs guest.sh SET on one kernel, with what job.sh has built in
+# .cache/vm/job-ARCH, and leaves .cache/vm/matrix/KERNEL.txt.
+. "$(dirname "$(readlink -f "$0")")/../env.sh"
+[ $# = 2 ] || die "usage: one.sh KERNEL SET"
+kernel=$1 set=$2
+out=$VM_CACHE/out/matrix-$kernel
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+chmod 755 "$work"
+cp -rl "$VM_CACHE/job-$(arch_of "$kernel")/." "$work/"
+echo "exec sh guest.sh $set" >"$work/cmd"
+
+# A clock that counts instructions: the guest's timeouts mean the same however
+# busy this machine is, and what it waits for costs nothing.
+status=0
+VM_ACCEL=${VM_ACCEL:-tcg,thread=single -icount shift=0,sleep=off} VM_TIMEOUT=${VM_TIMEOUT:-3600} \
+	"$VM_DIR/run.sh" "$kernel" "$work" "$out" || status=$?
+mkdir -p "$VM_CACHE/matrix"
+{
+	echo "set $set"
+	echo "date $(date -u +%F)"
+	echo "commit $(git -C "$REPO_DIR" describe --always --dirty)"
+	grep -aE '^(release|backend|case|insns) ' "$out/stdout"
+} >"$VM_CACHE/matrix/$kernel.txt"
+if [ $status != 0 ]; then
+	echo "== $kernel: status $status; logs are in $out"
+	grep -avE '^(release|backend|insns) ' "$out/stdout" | grep -avE '^case [^ ]* [^ ]* (pass|skip) '
+fi
