@@ -37,7 +37,7 @@ type otlpBatch struct {
 
 type resourceGroup struct {
 	res   *resource.Resource
-	spans spanEncoder
+	spans []byte // encoded
 	scope tracepb.ScopeSpans
 	msg   tracepb.ResourceSpans
 }
@@ -59,13 +59,13 @@ func (o *otlpBatch) encode(spans []*Span) (msgs []*tracepb.ResourceSpans, size i
 		if g == nil || g.res != s.Resource {
 			g = o.group(s.Resource)
 		}
-		g.spans.span(s)
+		g.spans = appendSpan(g.spans, s)
 	}
 	o.out = o.out[:0]
 	for _, g := range o.groups[:o.n] {
-		g.scope.ProtoReflect().SetUnknown(g.spans.buf)
+		g.scope.ProtoReflect().SetUnknown(g.spans)
 		o.out = append(o.out, &g.msg)
-		size += len(g.spans.buf) + len(g.msg.ProtoReflect().GetUnknown())
+		size += len(g.spans) + len(g.msg.ProtoReflect().GetUnknown())
 	}
 	return o.out, size
 }
@@ -79,10 +79,10 @@ func (o *otlpBatch) reset() {
 	}
 	for _, g := range o.groups {
 		g.res = nil
-		if cap(g.spans.buf) > maxKeptGroupBytes {
-			g.spans.buf = nil
+		if cap(g.spans) > maxKeptGroupBytes {
+			g.spans = nil
 		}
-		g.spans.reset()
+		g.spans = g.spans[:0]
 	}
 	o.n = 0
 }

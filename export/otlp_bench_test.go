@@ -14,6 +14,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
+	"go.opentelemetry.io/otel/trace"
 	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/encoding"
@@ -59,12 +60,12 @@ func BenchmarkEncode(b *testing.B) {
 func BenchmarkQueue(b *testing.B) {
 	q := NewQueue(&fakeDiscard{}, QueueConfig{}, quiet())
 	defer q.Close(context.Background())
-	template := exampleSpan(1).Attrs
+	example := benchSpans()[0]
 	b.ReportAllocs()
 	start := cpuTime(b)
 	for b.Loop() {
 		s := GetSpan()
-		s.Attrs = append(s.Attrs, template...)
+		s.Attrs, s.Shared = append(s.Attrs, example.Attrs...), example.Shared
 		q.Offer(s)
 	}
 	perSpan(b, start, 1)
@@ -75,12 +76,30 @@ type fakeDiscard struct{}
 func (fakeDiscard) Export(context.Context, []*Span) error { return nil }
 func (fakeDiscard) Shutdown(context.Context) error        { return nil }
 
+// benchSpans are like those of a server's requests.
 func benchSpans() []*Span {
 	res := resource.NewSchemaless(attribute.String("service.name", "shop"), attribute.Int("process.pid", 42))
+	shared := [...]*AttrSet{
+		NewAttrSet([]attribute.KeyValue{
+			attribute.String("http.request.method", "GET"), attribute.String("url.scheme", "http"),
+			attribute.String("server.address", "127.0.0.1"), attribute.Int("server.port", 8080),
+			attribute.String("network.protocol.version", "1.1"), attribute.String("user_agent.original", "bench"),
+		}),
+		NewAttrSet([]attribute.KeyValue{
+			attribute.String("network.peer.address", "127.0.0.1"), attribute.Int("network.peer.port", 40000),
+			attribute.String("client.address", "127.0.0.1"),
+		}),
+	}
 	spans := make([]*Span, benchBatch)
 	for i := range spans {
-		spans[i] = exampleSpan(uint64(i))
-		spans[i].Resource = res
+		spans[i] = &Span{
+			TraceID: trace.TraceID{15: byte(i), 0: 1}, SpanID: trace.SpanID{7: byte(i), 0: 1}, Flags: trace.FlagsSampled,
+			Name: "GET", Kind: trace.SpanKindServer, Start: 1e18, End: 1e18 + 1e6, Resource: res, Shared: shared,
+			Attrs: []attribute.KeyValue{
+				attribute.String("url.path", "/hello"), attribute.Int("http.response.status_code", 200),
+				attribute.Int("http.response.body.size", 200),
+			},
+		}
 	}
 	return spans
 }

@@ -7,7 +7,6 @@ import (
 	"math"
 	"strings"
 	"unicode/utf8"
-	"unsafe"
 
 	"go.opentelemetry.io/otel/attribute"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -28,7 +27,8 @@ const (
 	tagAttribute  = byte(9<<3 | protowire.BytesType)
 	tagLink       = byte(13<<3 | protowire.BytesType)
 	tagStatus     = byte(15<<3 | protowire.BytesType)
-	fieldFlags    = 16 // its tag takes two bytes
+	tagFlags      = byte(16<<3&0x7f|0x80) | byte(protowire.Fixed32Type) // its tag takes two bytes
+	tagFlags2     = byte(16 << 3 >> 7)
 
 	tagLinkTraceID    = byte(1<<3 | protowire.BytesType)
 	tagLinkSpanID     = byte(2<<3 | protowire.BytesType)
@@ -62,107 +62,73 @@ const (
 	flagIsRemote    = 0x200
 )
 
-// spanEncoder appends spans to buf, each as one ScopeSpans.spans field. Spans
-// that follow each other have most of their attributes in common: those are
-// copied from the encoding of the span before, several at a time.
-type spanEncoder struct {
-	buf   []byte
-	attrs []attribute.KeyValue // of the span before
-	at    []int                // where in buf their encodings begin, and the last one ends
-}
+// What every span has: three numbers behind their tags, two ids behind their
+// tags and lengths, kind and flags.
+const (
+	sizeTraceID = 2 + 16
+	sizeSpanID  = 2 + 8
+	sizeFixed   = sizeTraceID + sizeSpanID + 2 + 2*(1+8) + (2 + 4)
+)
 
-// reset forgets what was encoded.
-func (e *spanEncoder) reset() {
-	e.buf, e.attrs = e.buf[:0], nil
-}
-
-func (e *spanEncoder) span(s *Span) {
-	b := append(e.buf, tagSpan, 0, 0) // the length of most takes two bytes
+// appendSpan appends s as one ScopeSpans.spans field.
+func appendSpan(b []byte, s *Span) []byte {
+	b = append(b, tagSpan, 0, 0) // the length of most takes two bytes
 	start := len(b)
-	b = append(b, tagTraceID, byte(len(s.TraceID)))
-	b = append(b, s.TraceID[:]...)
-	b = append(b, tagSpanID, byte(len(s.SpanID)))
-	b = append(b, s.SpanID[:]...)
+	b = appendFixed(b, s)
 	b = appendText(b, tagTraceState, s.TraceState)
 	if s.Parent.IsValid() {
 		b = appendBytes(b, tagParent, s.Parent[:])
 	}
 	b = appendText(b, tagName, s.Name)
-	b = append(b, tagKind, byte(s.Kind), tagStart)
-	b = binary.LittleEndian.AppendUint64(b, uint64(s.Start))
-	b = append(b, tagEnd)
-	b = binary.LittleEndian.AppendUint64(b, uint64(s.End))
 	for _, shared := range s.Shared {
 		if shared != nil {
 			b = append(b, shared.wire...)
 		}
 	}
-	b = e.attributes(b, s.Attrs)
+	for i := range s.Attrs {
+		b = appendKeyValue(b, tagAttribute, &s.Attrs[i])
+	}
 	for i := range s.Links {
 		b = appendLink(b, &s.Links[i])
 	}
-	b = appendStatus(b, s)
-	b = appendFlags(b, s)
-	e.seal(b, start)
+	return sealSpan(appendStatus(b, s), start)
 }
 
-// attributes appends attrs to b, which begins with what is encoded already.
-func (e *spanEncoder) attributes(b []byte, attrs []attribute.KeyValue) []byte {
-	for i := 0; i < len(attrs); {
-		if n := common(attrs[i:], e.attrs[min(i, len(e.attrs)):]); n > 0 {
-			shift := len(b) - e.at[i]
-			b = append(b, b[e.at[i]:e.at[i+n]]...)
-			for k := i; k < i+n; k++ {
-				e.at[k] += shift
-			}
-			i += n
-			continue
-		}
-		e.begin(i, len(b))
-		b = appendKeyValue(b, tagAttribute, &attrs[i])
-		i++
+// appendFixed appends the fields that every span has. Their order does not matter.
+func appendFixed(b []byte, s *Span) []byte {
+	var f [sizeFixed]byte
+	f[0], f[1] = tagTraceID, byte(len(s.TraceID))
+	copy(f[2:], s.TraceID[:])
+	rest := f[sizeTraceID:]
+	rest[0], rest[1] = tagSpanID, byte(len(s.SpanID))
+	copy(rest[2:], s.SpanID[:])
+	rest = rest[sizeSpanID:]
+	rest[0], rest[1] = tagKind, byte(s.Kind)
+	rest[2], rest[11] = tagStart, tagEnd
+	binary.LittleEndian.PutUint64(rest[3:], uint64(s.Start))
+	binary.LittleEndian.PutUint64(rest[12:], uint64(s.End))
+	flags := uint32(s.Flags) | flagHasIsRemote
+	if s.Remote {
+		flags |= flagIsRemote
 	}
-	e.begin(len(attrs), len(b))
-	e.attrs = attrs
-	return b
+	rest = rest[20:]
+	rest[0], rest[1] = tagFlags, tagFlags2
+	binary.LittleEndian.PutUint32(rest[2:], flags)
+	return append(b, f[:]...)
 }
 
-// begin notes where the encoding of attribute i begins.
-func (e *spanEncoder) begin(i, at int) {
-	if i == len(e.at) {
-		e.at = append(e.at, at)
-		return
-	}
-	e.at[i] = at
-}
-
-// common counts the attributes at the beginning of a and b that are the same bit
-// for bit. Equal texts at different addresses do not count: they are only slower.
-func common(a, b []attribute.KeyValue) int {
-	type bits = [unsafe.Sizeof(attribute.KeyValue{})]byte
-	n := 0
-	for n < len(a) && n < len(b) && *(*bits)(unsafe.Pointer(&a[n])) == *(*bits)(unsafe.Pointer(&b[n])) {
-		n++
-	}
-	return n
-}
-
-// seal writes the length of the span's body, b[start:], in front of it.
-func (e *spanEncoder) seal(b []byte, start int) {
+// sealSpan writes the length of the span's body, b[start:], in front of it.
+func sealSpan(b []byte, start int) []byte {
 	n := len(b) - start
 	size := protowire.SizeVarint(uint64(n))
-	if shift := size - 2; shift != 0 {
-		if shift > 0 {
-			b = append(b, make([]byte, shift)...)
-		}
-		copy(b[start+shift:], b[start:start+n])
-		b = b[:start+shift+n]
-		for i := range e.at {
-			e.at[i] += shift
-		}
+	if more := size - 2; more != 0 {
+		var room [binary.MaxVarintLen64]byte
+		b = append(b, room[:max(more, 0)]...)
+		copy(b[start+more:], b[start:start+n])
+		b = b[:start+more+n]
 	}
 	binary.PutUvarint(b[start-2:], uint64(n))
-	e.buf = b
+	return b
 }
 
 func appendStatus(b []byte, s *Span) []byte {
@@ -173,15 +139,6 @@ func appendStatus(b []byte, s *Span) []byte {
 	b = appendText(b, tagStatusMessage, s.StatusMsg)
 	b = append(b, tagStatusCode, byte(s.Status))
 	return seal(b, start)
-}
-
-func appendFlags(b []byte, s *Span) []byte {
-	flags := uint32(s.Flags) | flagHasIsRemote
-	if s.Remote {
-		flags |= flagIsRemote
-	}
-	b = protowire.AppendTag(b, fieldFlags, protowire.Fixed32Type)
-	return protowire.AppendFixed32(b, flags)
 }
 
 func appendLink(b []byte, l *Link) []byte {
@@ -211,24 +168,27 @@ const maxShort = 0x7f - 6
 // appendKeyValue appends kv as the field of tag. Nearly all attributes are short
 // text or numbers, whose lengths are known beforehand.
 func appendKeyValue(b []byte, tag byte, kv *attribute.KeyValue) []byte {
-	key := string(kv.Key)
+	key, start := string(kv.Key), len(b)
 	switch kv.Value.Type() {
 	case attribute.STRING:
-		if v := kv.Value.AsString(); len(key)+len(v) <= maxShort && ascii(key) && ascii(v) {
+		if v := kv.Value.AsString(); len(key)+len(v) <= maxShort {
 			b = append(b, tag, byte(len(key)+len(v)+6), tagKey, byte(len(key)))
 			b = append(b, key...)
 			b = append(b, tagValue, byte(len(v)+2), tagString, byte(len(v)))
-			return append(b, v...)
+			b = append(b, v...)
 		}
 	case attribute.INT64:
 		if v := uint64(kv.Value.AsInt64()); len(key)+binary.MaxVarintLen64 <= maxShort && ascii(key) {
 			n := protowire.SizeVarint(v)
 			b = append(b, tag, byte(len(key)+n+5), tagKey, byte(len(key)))
 			b = append(b, key...)
-			return protowire.AppendVarint(append(b, tagValue, byte(n+1), tagInt), v)
+			return binary.AppendUvarint(append(b, tagValue, byte(n+1), tagInt), v)
 		}
 	}
-	return appendAnyKeyValue(b, tag, kv)
+	if len(b) > start && ascii(b[start:]) { // tags and lengths are, too
+		return b
+	}
+	return appendAnyKeyValue(b[:start], tag, kv)
 }
 
 func appendAnyKeyValue(b []byte, tag byte, kv *attribute.KeyValue) []byte {
@@ -348,7 +308,7 @@ func validUTF8(s string) string {
 }
 
 // ascii says whether s holds nothing but ASCII, looking at eight bytes at a time.
-func ascii(s string) bool {
+func ascii[T string | []byte](s T) bool {
 	const high = 0x8080808080808080
 	if len(s) < 8 {
 		var or byte
@@ -365,7 +325,7 @@ func ascii(s string) bool {
 }
 
 // word returns the eight bytes of s from i on. The compiler makes one load of it.
-func word(s string, i int) uint64 {
+func word[T string | []byte](s T, i int) uint64 {
 	w := s[i : i+8]
 	return uint64(w[0]) | uint64(w[1])<<8 | uint64(w[2])<<16 | uint64(w[3])<<24 |
 		uint64(w[4])<<32 | uint64(w[5])<<40 | uint64(w[6])<<48 | uint64(w[7])<<56
