@@ -24,7 +24,7 @@ BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VE
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: build ## (root) trace three small services and print their traces; needs Go only
+demo: build ## (root) trace four small services and print their traces; needs Go only
 	@if [ "$$(id -u)" != 0 ]; then echo "make demo loads BPF programs: run it as root" >&2; exit 1; fi
 	bin/tracer-agent demo
 

@@ -39,10 +39,12 @@ func Demo(ctx context.Context, out io.Writer) error {
 func demonstrate(ctx context.Context, fleet *demo.Fleet, out io.Writer) error {
 	steps := demo.Script()
 	var want []demo.Want
+	spans := 0
 	for _, s := range steps {
-		want = append(want, s.Spans...)
+		want = append(want, s.Tree)
+		spans += s.Tree.Count()
 	}
-	rec := &recorder{enough: make(chan struct{}), want: len(want)}
+	rec := &recorder{enough: make(chan struct{}), want: spans}
 	opts := Options{
 		Version: "demo", Out: out, Extra: export.NewTee(rec, export.NewText(out)),
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
@@ -65,7 +67,7 @@ func demonstrate(ctx context.Context, fleet *demo.Fleet, out io.Writer) error {
 	if len(wrong) > 0 {
 		return fmt.Errorf("%d things are not as they should be:\n  %s", len(wrong), strings.Join(wrong, "\n  "))
 	}
-	fmt.Fprintf(out, "\nAll %d expected spans were seen, and no others.\n", len(want))
+	fmt.Fprintf(out, "\nAll %d expected spans were seen, and no others.\n", spans)
 	return nil
 }
 
@@ -93,7 +95,7 @@ func demoConfig(fleet *demo.Fleet) config.Config {
 }
 
 func introduce(out io.Writer, fleet *demo.Fleet, a *Agent) {
-	fmt.Fprintf(out, "Three services are traced by backend %s:\n", a.probes.Backend())
+	fmt.Fprintf(out, "Four services are traced by backend %s:\n", a.probes.Backend())
 	for _, s := range fleet.Services {
 		fmt.Fprintf(out, "  %-10s  pid %-7d  %s\n", s.Name, s.PID, s.Address)
 	}

@@ -53,7 +53,7 @@ func (r *recorder) wait(ctx context.Context) error {
 // demoSpan copies what is compared of s, which is reused afterwards.
 func demoSpan(s *export.Span) demo.Span {
 	d := demo.Span{
-		Kind: s.Kind, Name: s.Name, Trace: s.TraceID, Parent: s.Parent,
+		Kind: s.Kind, Name: s.Name, ID: s.SpanID, Trace: s.TraceID, Parent: s.Parent,
 		Body: -1, Duration: time.Duration(s.End - s.Start),
 	}
 	if v, ok := s.Resource.Set().Value(semconv.ServiceNameKey); ok {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package demo is the world that "tracer-agent demo" traces: three small HTTP
+// Package demo is the world that "tracer-agent demo" traces: four small HTTP
 // services, each a process of its own made from the running binary, the
-// requests that a browser would send them, and the spans that must come of it.
+// requests that a browser would send them, and the trees of spans that must
+// come of it.
 //
 // A storefront on IPv4 asks a cart service on IPv6 (IPv4 where there is none)
-// and a price service on a unix socket. The services are plain net/http
-// programs that know nothing of tracing; all the storefront does is to pass on
-// the trace headers of what it was asked, as many services do.
+// and, at the same time, a price service on a unix socket; the cart asks a
+// stock service. The services are plain net/http programs that know nothing of
+// tracing: they pass on no header.
 package demo
 
 // Argument is the first command-line argument that makes a process one of the
@@ -19,6 +20,7 @@ const (
 	Storefront = "storefront"
 	Cart       = "cart"
 	Prices     = "prices"
+	Stock      = "stock"
 )
 
 // Routes lists the path patterns of a service, for http.route.
@@ -28,6 +30,8 @@ func Routes(service string) []string {
 		return []string{"/checkout/{id}", "/orders", "/report", "/feed", "/broken"}
 	case Cart:
 		return []string{"/carts/{id}"}
+	case Stock:
+		return []string{"/stock/{item}"}
 	}
 	return []string{"/prices/{item}"}
 }

@@ -46,7 +46,7 @@ func TestDemo(t *testing.T) {
 		t.Errorf("it took %v, want at most %v", took, demoLimit)
 	}
 	for _, want := range []string{
-		"All 17 expected spans were seen, and no others.",
+		"All 21 expected spans were seen, and no others.",
 		"SERVER storefront POST /orders /orders?api_key=REDACTED 201",
 		"CLIENT storefront GET http://prices.internal/prices/lost 500 ERROR=500",
 	} {
@@ -88,7 +88,7 @@ func TestDemoEnds(t *testing.T) {
 func servicePIDs(t *testing.T, lines *bufio.Scanner) []int {
 	t.Helper()
 	var pids []int
-	for len(pids) < 3 && lines.Scan() {
+	for len(pids) < 4 && lines.Scan() {
 		words := strings.Fields(lines.Text())
 		if len(words) > 2 && words[1] == "pid" {
 			pid, err := strconv.Atoi(words[2])
@@ -98,8 +98,8 @@ func servicePIDs(t *testing.T, lines *bufio.Scanner) []int {
 			pids = append(pids, pid)
 		}
 	}
-	if len(pids) != 3 {
-		t.Fatalf("the demo named %d services, want 3: %v", len(pids), lines.Err())
+	if len(pids) != 4 {
+		t.Fatalf("the demo named %d services, want 4: %v", len(pids), lines.Err())
 	}
 	return pids
 }

@@ -54,9 +54,13 @@ func (f *Fleet) startAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cart, err := f.start(ctx, Cart, "tcp [::1]:0")
+	stock, err := f.start(ctx, Stock, "tcp 127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	cart, err := f.start(ctx, Cart, "tcp [::1]:0", stock.Address)
 	if err != nil && ctx.Err() == nil { // a machine without IPv6
-		cart, err = f.start(ctx, Cart, "tcp 127.0.0.1:0")
+		cart, err = f.start(ctx, Cart, "tcp 127.0.0.1:0", stock.Address)
 	}
 	if err != nil {
 		return err

@@ -74,8 +74,8 @@ func TestFleetListensOnLoopbackOnly(t *testing.T) {
 func TestCloseEndsAndWaits(t *testing.T) {
 	f := startFleet(t)
 	services, dir := f.Services, f.dir
-	if len(services) != 3 {
-		t.Fatalf("%d services, want 3", len(services))
+	if len(services) != 4 {
+		t.Fatalf("%d services, want 4", len(services))
 	}
 	if err := f.Close(); err != nil {
 		t.Fatal(err)

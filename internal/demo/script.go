@@ -14,29 +14,27 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Step is one request of the browser and the spans that must come of it.
+// Step is one request of the browser and the tree of spans that must come of it.
 type Step struct {
 	Method, Target, Body string
 	Status               int
 	Traced               bool // the browser sends a traceparent of its own
-	Trace                trace.TraceID
-	Span                 trace.SpanID // the browser's, parent of all that follows
-	Spans                []Want
+	Tree                 Want
 }
 
 // Script returns the requests, with fresh trace ids.
 func Script() []Step {
 	steps := []Step{
-		{Method: "GET", Target: "/checkout/42", Status: 200, Traced: true, Spans: checkout("42")},
-		{Method: "GET", Target: "/checkout/43", Status: 200, Spans: checkout("43")},
+		{Method: "GET", Target: "/checkout/42", Status: 200, Tree: checkout("42")},
+		{Method: "GET", Target: "/checkout/43", Status: 200, Traced: true, Tree: checkout("43")},
 		{Method: "POST", Target: "/orders?api_key=secret", Body: strings.Repeat("tea,", 1000), Status: 201, Traced: true,
-			Spans: []Want{server(Storefront, "POST /orders", "/orders?api_key=REDACTED", 201, int64(len("ordered by 4000 bytes\n")))}},
+			Tree: server(Storefront, "POST /orders", "/orders?api_key=REDACTED", 201, "ordered by 4000 bytes\n")},
 		{Method: "GET", Target: "/nothing-here", Status: 404, Traced: true,
-			Spans: []Want{server(Storefront, "GET", "/nothing-here", 404, int64(len("404 page not found\n")))}},
-		{Method: "GET", Target: "/broken", Status: 500, Traced: true, Spans: broken()},
+			Tree: server(Storefront, "GET", "/nothing-here", 404, "404 page not found\n")},
+		{Method: "GET", Target: "/broken", Status: 500, Traced: true, Tree: broken()},
 		{Method: "GET", Target: "/report", Status: 200, Traced: true,
-			Spans: []Want{lasting(reportTime, server(Storefront, "GET /report", "/report", 200, int64(len("all is well\n"))))}},
-		{Method: "GET", Target: "/feed", Status: 200, Spans: []Want{streamed()}},
+			Tree: lasting(reportTime, server(Storefront, "GET /report", "/report", 200, "all is well\n"))},
+		{Method: "GET", Target: "/feed", Status: 200, Tree: streamed()},
 	}
 	for i := range steps {
 		steps[i].identify()
@@ -44,57 +42,49 @@ func Script() []Step {
 	return steps
 }
 
-// identify gives a traced step its ids, and its spans their parent: every
-// service is told of the browser's span and of no other.
+// identify gives a traced step its ids.
 func (s *Step) identify() {
-	if !s.Traced {
-		return
-	}
-	// It never fails (crypto/rand).
-	_, _ = rand.Read(s.Trace[:])
-	_, _ = rand.Read(s.Span[:])
-	for i := range s.Spans {
-		s.Spans[i].Trace, s.Spans[i].Parent = s.Trace, s.Span
+	if s.Traced {
+		// It never fails (crypto/rand).
+		_, _ = rand.Read(s.Tree.Trace[:])
+		_, _ = rand.Read(s.Tree.Parent[:])
 	}
 }
 
-func checkout(id string) []Want {
-	cart, tea := int64(len(`{"cart":"42","items":["tea"]}`)), int64(len(`{"item":"tea","price":3}`))
-	return []Want{
-		server(Storefront, "GET /checkout/{id}", "/checkout/"+id, 200, cart+tea),
-		client("/carts/"+id, 200, cart),
-		server(Cart, "GET /carts/{id}", "/carts/"+id, 200, cart),
-		client("/prices/tea", 200, tea),
-		server(Prices, "GET /prices/{item}", "/prices/tea", 200, tea),
-	}
+// checkout is the tree of all four services.
+func checkout(id string) Want {
+	left, price := `{"item":"tea","left":7}`, `{"item":"tea","price":3}`
+	cart := `{"cart":"` + id + `","items":["tea"],"stock":` + left + `}`
+	return server(Storefront, "GET /checkout/{id}", "/checkout/"+id, 200, cart+price,
+		call(Storefront, server(Cart, "GET /carts/{id}", "/carts/"+id, 200, cart,
+			call(Cart, server(Stock, "GET /stock/{item}", "/stock/tea", 200, left)))),
+		call(Storefront, server(Prices, "GET /prices/{item}", "/prices/tea", 200, price)))
 }
 
 // broken is a failure that two services pass on.
-func broken() []Want {
-	lost := int64(len("the price list is lost\n"))
-	spans := []Want{
-		server(Storefront, "GET /broken", "/broken", 500, int64(len(unixHost+"/prices/lost: 500 Internal Server Error\n"))),
-		client("/prices/lost", 500, lost),
-		server(Prices, "GET /prices/{item}", "/prices/lost", 500, lost),
-	}
-	for i := range spans {
-		spans[i].Error = "500"
-	}
-	return spans
+func broken() Want {
+	lost := server(Prices, "GET /prices/{item}", "/prices/lost", 500, "the price list is lost\n")
+	lost.Error = "500"
+	w := server(Storefront, "GET /broken", "/broken", 500, unixHost+"/prices/lost: 500 Internal Server Error\n", call(Storefront, lost))
+	w.Error = "500"
+	return w
 }
 
 func streamed() Want {
-	all := strings.Join(feed(), "")
-	return lasting(time.Duration(len(feed()))*feedPause, server(Storefront, "GET /feed", "/feed", 200, int64(len(all))))
+	return lasting(time.Duration(len(feed()))*feedPause, server(Storefront, "GET /feed", "/feed", 200, strings.Join(feed(), "")))
 }
 
-func server(service, name, target string, status int, body int64) Want {
-	return Want{Service: service, Kind: trace.SpanKindServer, Name: name, Target: target, Status: status, Body: body}
+// server is a request that a service answers, making calls.
+func server(service, name, target string, status int, body string, calls ...Want) Want {
+	return Want{Span: Span{Service: service, Kind: trace.SpanKindServer, Name: name, Target: target, Status: status, Body: int64(len(body))}, Below: calls}
 }
 
-// client is a call of the storefront. What others serve has no route there.
-func client(target string, status int, body int64) Want {
-	return Want{Service: Storefront, Kind: trace.SpanKindClient, Name: "GET", Target: target, Status: status, Body: body}
+// call is the caller's side of what another service serves. It has no route of
+// its own.
+func call(caller string, served Want) Want {
+	w := Want{Span: served.Span, Below: []Want{served}}
+	w.Service, w.Kind, w.Name = caller, trace.SpanKindClient, "GET"
+	return w
 }
 
 func lasting(d time.Duration, w Want) Want {
@@ -124,7 +114,7 @@ func (s *Step) send(ctx context.Context, client *http.Client, host string) error
 	}
 	req.Header.Set("User-Agent", "demo-browser")
 	if s.Traced {
-		req.Header.Set("Traceparent", fmt.Sprintf("00-%s-%s-01", s.Trace, s.Span))
+		req.Header.Set("Traceparent", fmt.Sprintf("00-%s-%s-01", s.Tree.Trace, s.Tree.Parent))
 	}
 	resp, err := client.Do(req)
 	if err != nil {

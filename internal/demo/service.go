@@ -27,12 +27,12 @@ func feed() []string { return []string{"one\n", "two\n", "three\n"} }
 const unixHost = "prices.internal"
 
 // Main runs the service that args name: its name, the address to listen on
-// ("tcp 127.0.0.1:0", "unix /path"), and for the storefront the addresses of
-// cart and prices. It writes its own address to out once it listens and serves
+// ("tcp 127.0.0.1:0", "unix /path"), and the addresses of the services that it
+// asks: the storefront cart and prices, the cart stock. It writes its own address to out once it listens and serves
 // until in ends, so that a service never outlives the demo.
 func Main(args []string, in io.Reader, out io.Writer) error {
 	if len(args) < 2 {
-		return errors.New("usage: NAME ADDRESS [CART PRICES]")
+		return errors.New("usage: NAME ADDRESS [PEER...]")
 	}
 	handler, err := handlerOf(args[0], args[2:])
 	if err != nil {
@@ -66,9 +66,11 @@ func handlerOf(name string, peers []string) (http.Handler, error) {
 		mux.HandleFunc("GET /report", report)
 		mux.HandleFunc("GET /feed", stream)
 		mux.HandleFunc("GET /broken", front.broken)
-	case name == Cart:
-		mux.HandleFunc("GET /carts/{id}", func(w http.ResponseWriter, r *http.Request) {
-			fmt.Fprintf(w, `{"cart":%q,"items":["tea"]}`, r.PathValue("id"))
+	case name == Cart && len(peers) == 1:
+		mux.HandleFunc("GET /carts/{id}", (&cart{stock: newPeer(peers[0])}).show)
+	case name == Stock:
+		mux.HandleFunc("GET /stock/{item}", func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprintf(w, `{"item":%q,"left":7}`, r.PathValue("item"))
 		})
 	case name == Prices:
 		mux.HandleFunc("GET /prices/{item}", price)

@@ -4,11 +4,13 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 )
 
 // storefront is the service that others stand behind.
@@ -16,27 +18,38 @@ type storefront struct {
 	cart, prices peer
 }
 
-// checkout needs both.
+// checkout asks both at the same time.
 func (s *storefront) checkout(w http.ResponseWriter, r *http.Request) {
-	s.relay(w, r, s.cart, "/carts/"+r.PathValue("id"))
-	s.relay(w, r, s.prices, "/prices/tea")
+	var cart, price []byte
+	var errs [2]error
+	var asking sync.WaitGroup
+	asking.Go(func() { cart, errs[0] = s.cart.get(r.Context(), "/carts/"+r.PathValue("id")) })
+	asking.Go(func() { price, errs[1] = s.prices.get(r.Context(), "/prices/tea") })
+	asking.Wait()
+	answer(w, append(cart, price...), errors.Join(errs[:]...))
 }
 
 // broken asks for a price that makes the price service fail.
 func (s *storefront) broken(w http.ResponseWriter, r *http.Request) {
-	s.relay(w, r, s.prices, "/prices/lost")
+	body, err := s.prices.get(r.Context(), "/prices/lost")
+	answer(w, body, err)
 }
 
-// relay answers with what p says to path, and passes on a failure.
-func (s *storefront) relay(w http.ResponseWriter, r *http.Request, p peer, path string) {
-	body, err := p.get(r.Context(), path, r.Header)
+// answer passes on what others said, and their failures.
+func answer(w http.ResponseWriter, body []byte, err error) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	if _, err := w.Write(body); err != nil {
-		return // the browser is gone
-	}
+	_, _ = w.Write(body) // it fails if the client is gone
+}
+
+// cart is the service that knows what is in carts, but not what is left of it.
+type cart struct{ stock peer }
+
+func (c *cart) show(w http.ResponseWriter, r *http.Request) {
+	stock, err := c.stock.get(r.Context(), "/stock/tea")
+	answer(w, fmt.Appendf(nil, `{"cart":%q,"items":["tea"],"stock":%s}`, r.PathValue("id"), stock), err)
 }
 
 // peer is a service that is asked by HTTP over TCP or a unix socket.
@@ -59,16 +72,11 @@ func newPeer(address string) peer {
 	return peer{host: host, client: &http.Client{Transport: &http.Transport{DialContext: dial}}}
 }
 
-// get asks for path with the trace headers of incoming.
-func (p peer) get(ctx context.Context, path string, incoming http.Header) ([]byte, error) {
+// get asks for path.
+func (p peer) get(ctx context.Context, path string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.host+path, nil)
 	if err != nil {
 		return nil, err
-	}
-	for _, name := range []string{"Traceparent", "Tracestate"} {
-		if v := incoming.Get(name); v != "" {
-			req.Header.Set(name, v)
-		}
 	}
 	resp, err := p.client.Do(req)
 	if err != nil {
