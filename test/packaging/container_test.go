@@ -126,7 +126,7 @@ func TestImageRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkDropped(t, pid)
+	checkDropped(t, pid, bpf|perfmon)
 	p.do(t, "stop", "-t", "10", "agent")
 	agent.cmd.Wait() // podman's own exit code may tell of the signal
 }

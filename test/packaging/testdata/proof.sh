@@ -61,7 +61,15 @@ systemd-analyze security --no-pager tracer-agent.service | tail -n 1
 section memory
 systemctl show -p MemoryCurrent tracer-agent
 
+section reloaded
 first=$(main_pid)
+sed -i 's/"la\*"/"la*", "other"/' /etc/tracer-agent/config.yaml
+systemctl reload tracer-agent
+traced_now() { web get http://127.0.0.1:8082/reloaded >/dev/null && logged '"/reloaded"'; }
+await "other is traced" traced_now
+logged '"/reloaded"' && echo "traced after reload"
+[ "$first" = "$(main_pid)" ] && echo "same process"
+
 dpkg -i /agent.deb >/dev/null
 section upgraded
 await "the agent is active again" systemctl is-active -q tracer-agent
