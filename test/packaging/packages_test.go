@@ -52,13 +52,13 @@ func TestRPM(t *testing.T) {
 	inRoot(t, root, "mkdir", "-p", "/var/lib/rpm")
 	before := listing(t, root)
 	rpm := artifact(t, "tracer-agent-*.x86_64.rpm")
-	command(t, "rpm", "--root", root, "--nodeps", "-i", rpm)
+	command(t, "rpm", "--root", root, "--dbpath", "/var/lib/rpm", "--dbpath", "/var/lib/rpm", "--nodeps", "-i", rpm)
 	came := added(before, listing(t, root))
 	hasInstalled(t, "/usr", came)
 	worksIn(t, root, "/usr/bin/tracer-agent")
-	command(t, "rpm", "--root", root, "-V", "tracer-agent")
+	command(t, "rpm", "--root", root, "--dbpath", "/var/lib/rpm", "-V", "tracer-agent")
 
-	command(t, "rpm", "--root", root, "-e", "tracer-agent")
+	command(t, "rpm", "--root", root, "--dbpath", "/var/lib/rpm", "-e", "tracer-agent")
 	for name, what := range added(before, listing(t, root)) {
 		if strings.Contains(name, "tracer-agent") || what[0] != 'd' { // RPM leaves directories that packages share
 			t.Errorf("removing left %s", name)

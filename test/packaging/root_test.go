@@ -60,7 +60,7 @@ func listing(t *testing.T, root string) map[string]string {
 			return err
 		}
 		name := strings.TrimPrefix(path, root)
-		for _, skip := range []string{"/var/lib/dpkg", "/var/lib/rpm", "/var/log", "/var/cache", "/usr/lib/sysimage", "/tmp"} {
+		for _, skip := range []string{"/var/lib/dpkg", "/var/lib/rpm", "/var/log", "/var/cache", "/usr/lib/sysimage", "/dev/", "/tmp"} {
 			if strings.HasPrefix(name, skip) {
 				return nil
 			}
