@@ -62,6 +62,7 @@ harm: build ## (root) agents come, go and are killed beside busy applications, w
 	TRACER_AGENT=$(CURDIR)/bin/tracer-agent HARM_TIME=$(or $(HARM_TIME),60s) $(GO) test -tags integration -count=1 -timeout 30m -v ./test/harm
 
 chaos: build ## (root) faults one by one, their outcomes in docs/faults.md; takes 10 minutes (CHAOS: further arguments)
+	@mkdir -p .cache
 	$(GO) build -o .cache/chaos ./test/chaos
 	.cache/chaos -agent $(CURDIR)/bin/tracer-agent -out docs/faults.md $(CHAOS)
 
