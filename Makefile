@@ -18,7 +18,7 @@ BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test verify build deps generate drift check conventions unit integration harm chaos fuzz bench bench-cmp bench-links bench-vm bench-plot test-vm test-vm-quick support verifier verifier-accept \
+.PHONY: help demo test verify build deps generate drift check conventions unit test-c fuzz-c integration harm chaos fuzz bench bench-cmp bench-links bench-vm bench-plot test-vm test-vm-quick support verifier verifier-accept \
 	pages install uninstall package image sbom test-packaging clean
 
 help: ## list the targets
@@ -30,7 +30,7 @@ demo: build ## (root) trace four small services and print their traces; needs Go
 
 test: check deps verify ## (root) everything that CI runs: installs the packages that are missing, then verifies
 
-verify: check drift unit integration ## (root) formatting, vet, drift of generated files, unit tests, integration tests
+verify: check drift test-c unit integration ## (root) formatting, vet, drift of generated files, C and Go unit tests, integration tests
 
 build: ## bin/tracer-agent
 	$(BUILD) -o bin/tracer-agent ./cmd/tracer-agent
@@ -48,12 +48,19 @@ check: ## gofmt, go vet, conventions
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted" >&2; exit 1; fi
 	$(GO) vet ./...
 	$(GO) vet -tags integration ./...
+	$(GO) vet -tags hostc ./internal/conn
 	$(GO) vet -tags links ./test/links/...
 	GOARCH=arm64 $(GO) build -o /dev/null ./cmd/tracer-agent
 	$(GO) test -count=1 ./internal/conventions
 
 unit: ## unit tests, with the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...
+
+test-c: ## the BPF programs compiled for this machine, under sanitizers: unit tests, model, fuzzer
+	GO="$(GO)" scripts/test-c.sh
+
+fuzz-c: ## the BPF programs, compiled for this machine, fuzzed for FUZZTIME each
+	scripts/fuzz-c.sh $(FUZZTIME)
 
 integration: build ## (root) real servers and clients, on every backend that this kernel loads
 	GO="$(GO)" scripts/integration.sh

@@ -12,7 +12,7 @@ arch=x86
 n=0
 for backend in fentry sock_tracepoint syscall_tracepoint; do
 	n=$((n + 1))
-	clang-19 -O1 -g -std=gnu11 -Wall -Wextra -Werror -Wno-unused-function -Wno-unused-parameter -Wno-unused-variable \
+	clang-19 -O0 -g1 -std=gnu11 -Wall -Wextra -Werror -Wno-unused-function -Wno-unused-parameter -Wno-unused-variable \
 		-Wno-unknown-attributes -Wno-sign-compare -Wno-missing-field-initializers \
 		-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 		"-D__TARGET_ARCH_$arch" "-DBACKEND=$n" "-DUNIT=\"../$backend.bpf.c\"" "$@" \

@@ -124,3 +124,24 @@ static void compat(void)
 	CHECK(!d || (d->captured == 0 && (d->flags & DATA_UNSEEN) && !(d->flags & DATA_TAIL)), "nothing is read");
 	host_unmap_memory();
 }
+
+/* A byte is held, and of what follows only a part can be looked at: it comes behind that byte. */
+static void held_and_cut(void)
+{
+	static const char rest[] = "ET /a-long-enough-target-for-sixty-buffers-of-a-byte HTTP/1.1\r\n";
+	struct host_sock *s = new_sock(AF_INET);
+	struct host_call c = {.dir = DIR_RECV, .shape = SHAPE_IOV, .ret = 60, .nr = 60};
+
+	RECEIVES(s, "G");
+	CHECK(kept.count == 0, "a byte that may start a head is held");
+	for (u32 i = 0; i < 60; i++)
+		c.seg[i] = (struct user_iovec64){(u64)(rest + i), 1};
+	host_map_memory(rest, sizeof(rest), true);
+	host_call(s, &c);
+	host_unmap_memory();
+	const struct ev_data *d = nth(EV_DATA, 0);
+
+	CHECK(d && (d->flags & DATA_EARLY) && d->tail == 1010 && d->total == 61, "joined");
+	CHECK(d->captured > 1 && d->captured < 61 && payload_of(d)[0] == 'G', "%u captured", d->captured);
+	CHECK(!memcmp(payload_of(d) + 1, rest, d->captured - 1), "in order");
+}

@@ -45,6 +45,7 @@ static const struct test tests[] = {
 	{"messages of sendmmsg", messages_sent},
 	{"descriptors", descriptors},
 	{"32-bit callers", compat},
+	{"held and cut", held_and_cut},
 #endif
 };
 

@@ -131,7 +131,8 @@ static __always_inline void early_hold(struct conn *c, const struct scratch *sc,
 /* Sends the first ship bytes of a call, of which got are in the payload already. */
 static __always_inline void ship_slice(const struct conn *c, struct scratch *sc, u32 slot, u32 dir, u32 len, u32 got, u32 ship)
 {
-	if (got < ship) { /* a head in the middle of a turn: behind a peek, or what the last head left of the budget */
+	/* a head in the middle of a turn: behind a peek, or what the last head left of the budget */
+	if (got < ship && !(sc->ev.flags & DATA_EARLY)) {
 		const u32 want = ship < HEAD_MAX ? ship : HEAD_MAX;
 
 		got = fetch(slot, 0, want, 0);

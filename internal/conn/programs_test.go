@@ -267,7 +267,7 @@ func backends(t *testing.T, f func(t *testing.T, p *programs)) {
 // holds for the programs.
 func TestModelIsThePrograms(t *testing.T) {
 	backends(t, func(t *testing.T, p *programs) {
-		for seed := range uint64(400) {
+		for seed := range uint64(150) {
 			p.begin(t, seed, seed%2 == 0)
 			playWith(t, seed, int(seed%4)*50, p)
 		}
@@ -277,7 +277,7 @@ func TestModelIsThePrograms(t *testing.T) {
 // TestModelIsTheProgramsOnNoise plays calls that make no sense together.
 func TestModelIsTheProgramsOnNoise(t *testing.T) {
 	backends(t, func(t *testing.T, p *programs) {
-		for seed := range uint64(300) {
+		for seed := range uint64(100) {
 			p.begin(t, seed, seed%2 == 0)
 			noise(t, seed, p)
 		}
