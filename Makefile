@@ -7,6 +7,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 FUZZTIME ?= 10s
 KERNEL   ?= 5.10 6.1 6.12 newest unstable 5.10-arm64 6.1-arm64 6.12-arm64 newest-arm64 unstable-arm64
 BENCH    ?=
+GO_RELEASES ?= all
 CHAOS    ?=
 PREFIX   ?= /usr/local
 DESTDIR  ?=
@@ -19,7 +20,7 @@ BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test verify build deps generate drift check conventions unit test-c fuzz-c integration harm chaos fuzz bench bench-cmp bench-links bench-vm bench-plot test-vm test-vm-quick support verifier verifier-accept \
-	pages install uninstall package image sbom test-packaging clean
+	pages install uninstall package image sbom test-packaging test-go-versions go-layouts clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -123,6 +124,12 @@ sbom: ## bin/dist: the bill of materials alone, CycloneDX, for ARCHES
 
 test-packaging: build ## (root) packages, image, unit and dropped capabilities, in clean roots; installs what it needs
 	GO="$(GO)" scripts/test-packaging.sh
+
+test-go-versions: ## executables of every Go release since 1.17 (GO_RELEASES), which it fetches; takes hours
+	TRACER_GO_RELEASES="$(GO_RELEASES)" $(GO) test -count=1 -timeout 0 -v -run 'TestInspectReleases|TestExperiments' ./internal/gobin
+
+go-layouts: ## read anew, from every Go release since 1.17, where the fields lie that linking needs
+	$(GO) run ./internal/gobin/gen -out internal/gobin/layouts.go
 
 clean: ## remove what was built; .cache (kernels and images of virtual machines) stays
 	rm -rf bin

@@ -15,12 +15,13 @@ import (
 
 // mode is a way of building an executable.
 type mode struct {
-	name    string
-	flags   []string // of go build
-	ldflags string
-	cgo     bool
-	dirs    []string // below testdata, the program's source
-	arch    string   // "": this machine's
+	name       string
+	flags      []string // of go build
+	ldflags    string
+	cgo        bool
+	dirs       []string // below testdata, the program's source
+	arch       string   // "": this machine's
+	experiment string   // GOEXPERIMENT
 }
 
 // modes lists the ways that change where things lie. Stripping is not among
@@ -31,6 +32,7 @@ func modes() []mode {
 	pie, external := []string{"-buildmode=pie"}, "-linkmode=external"
 	return []mode{
 		{name: "static", dirs: witness},
+		{name: "trimpath", flags: []string{"-trimpath"}, dirs: witness},
 		{name: "pie", flags: pie, dirs: witness},
 		{name: "cgo", cgo: true, dirs: witness},
 		{name: "cgo-external", cgo: true, ldflags: external, dirs: witness},
@@ -47,7 +49,7 @@ func modes() []mode {
 // others take minutes where nothing is cached.
 func usual() []mode {
 	return slices.DeleteFunc(modes(), func(m mode) bool {
-		return !slices.Contains([]string{"static", "pie", "cgo-pie-threadlocal", "arm64"}, m.name)
+		return !slices.Contains([]string{"trimpath", "pie", "cgo-pie-threadlocal", "arm64"}, m.name)
 	})
 }
 
@@ -69,7 +71,7 @@ func (b builder) build(t *testing.T, m mode, ldflags string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
 	exe := filepath.Join(dir, "executable")
-	args := append([]string{"build", "-o", exe, "-trimpath", "-ldflags=" + ldflags + " " + m.ldflags}, m.flags...)
+	args := append([]string{"build", "-o", exe, "-ldflags=" + ldflags + " " + m.ldflags}, m.flags...)
 	build := exec.CommandContext(ctx, "go", append(args, ".")...)
 	build.Dir, build.Env = dir, b.environment(m)
 	if out, err := build.CombinedOutput(); err != nil {
@@ -86,10 +88,25 @@ func (b builder) environment(m mode) []string {
 	if m.arch != "" {
 		env = append(env, "GOARCH="+m.arch)
 	}
+	if m.experiment != "" {
+		env = append(env, "GOEXPERIMENT="+m.experiment)
+	}
 	if b.release != "" { // see gen for the reasons
 		env = append(env, "GOTOOLCHAIN=go"+b.release, "GOFLAGS=-mod=mod", "GODEBUG=goindex=0")
 	}
 	return env
+}
+
+// version is what an executable of a mode says of the release.
+func (b builder) version(m mode) string {
+	version := runtime.Version()
+	if b.release != "" {
+		version = "go" + b.release
+	}
+	if m.experiment != "" {
+		version += " X:" + m.experiment
+	}
+	return version
 }
 
 // needs skips modes that this machine cannot build.

@@ -37,6 +37,27 @@ func TestInspectReleases(t *testing.T) {
 	}
 }
 
+// TestExperiments proves of each experiment that is taken for harmless that it
+// is, with releases that have it.
+func TestExperiments(t *testing.T) {
+	if os.Getenv("TRACER_GO_RELEASES") == "" {
+		t.Skip("it fetches and runs other Go releases: set TRACER_GO_RELEASES (make test-go-versions)")
+	}
+	releases := map[string][]string{
+		"boringcrypto":       {"1.19.13", "1.27.4"},
+		"nocoverageredesign": {"1.20.14", "1.23.12"},
+	}
+	for _, e := range harmlessExperiments() {
+		if len(releases[e]) == 0 {
+			t.Errorf("no release to try %s with", e)
+		}
+		for _, release := range releases[e] {
+			m := mode{name: "static", dirs: []string{"witness"}, cgo: e == "boringcrypto", experiment: e}
+			t.Run(e+"/"+release, func(t *testing.T) { checkMode(t, builder{release}, m) })
+		}
+	}
+}
+
 // checkMode compares what Inspect says of a stripped executable with the symbols
 // and the debug information of its twin that has them, and with what the
 // program itself finds when it runs.
@@ -48,8 +69,8 @@ func checkMode(t *testing.T, b builder, m mode) {
 		t.Fatal(err)
 	}
 	want := truth(t, full)
-	if b.release != "" && got.Version != "go"+b.release || b.release == "" && got.Version != runtime.Version() {
-		t.Errorf("version %q", got.Version)
+	if got.Version != b.version(m) {
+		t.Errorf("version %q, want %q", got.Version, b.version(m))
 	}
 	if got.TLS != want.TLS {
 		t.Errorf("TLS %d, the symbol says %d", got.TLS, want.TLS)

@@ -6,6 +6,7 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -118,9 +119,7 @@ func registerArguments(minor int, machine elf.Machine) bool {
 
 // release returns N of a version that begins with go1.N, and whether it is one
 // of the plain releases go1.N or go1.N.P. Anything else (betas, development,
-// changed toolchains) may have layouts of its own. Two things change none:
-// what a distributor adds in parentheses, and the experiment of another
-// cryptography.
+// changed toolchains) may have layouts of its own.
 func release(version string) (minor int, plain bool) {
 	rest, plain := strings.CutPrefix(version, "go1.")
 	if !plain {
@@ -131,12 +130,30 @@ func release(version string) (minor int, plain bool) {
 	if err != nil {
 		return 0, false
 	}
-	patch, suffix, spaced := strings.Cut(rest[digits:], " ")
+	patch, suffix, _ := strings.Cut(rest[digits:], " ")
 	if patch != "" && (patch[0] != '.' || len(patch) == 1 || strings.Trim(patch[1:], "0123456789") != "") {
 		plain = false
 	}
-	if spaced && suffix != "X:boringcrypto" && !(strings.HasPrefix(suffix, "(") && strings.HasSuffix(suffix, ")")) {
-		plain = false
+	return minor, plain && harmless(suffix)
+}
+
+// harmless says whether a release with this suffix has the same layouts as
+// without: what a distributor adds in parentheses, and experiments that
+// TestExperiments has seen to change none.
+func harmless(suffix string) bool {
+	distributor, experiments, any := strings.Cut(suffix, "X:")
+	distributor = strings.TrimSpace(distributor)
+	if distributor != "" && !(strings.HasPrefix(distributor, "(") && strings.HasSuffix(distributor, ")")) {
+		return false
 	}
-	return minor, plain
+	for _, e := range strings.Split(experiments, ",") {
+		if any && !slices.Contains(harmlessExperiments(), e) {
+			return false
+		}
+	}
+	return true
+}
+
+func harmlessExperiments() []string {
+	return []string{"boringcrypto", "nocoverageredesign"}
 }
