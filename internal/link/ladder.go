@@ -20,11 +20,8 @@ func sameContext(c, s *Node) bool {
 func (l *Linker) findParent(n *Node, f *Facts) {
 	p := n.proc
 	defer func() { l.spent(p, f) }()
+	p.called(f, l.lists[listKey{list: byTask, tgid: p.tgid, a: f.ParentTask}] != nil)
 	if p.open == 0 {
-		p.background = f.Ktime
-		if n.context {
-			p.sdk = p.sdk || n.hasRemote
-		}
 		return
 	}
 	if n.context {
@@ -41,7 +38,7 @@ func (l *Linker) findParent(n *Node, f *Facts) {
 	} else {
 		l.stats.Unlinked++
 	}
-	if f.Program == OtherProgram && !p.loops[f.TID] && len(p.pending) < maxPending {
+	if f.Program == OtherProgram && !p.loops[f.TID] && !p.thread(f.TID).bad() && len(p.pending) < maxPending {
 		n.settled = false
 		n.refs++
 		p.pending = append(p.pending, n)
@@ -70,7 +67,6 @@ func (l *Linker) findPassed(n *Node, f *Facts) {
 		}
 	}
 	if same == 0 {
-		p.sdk = p.sdk || n.hasRemote
 		return
 	}
 	n.passed = true
@@ -100,11 +96,13 @@ func (l *Linker) climb(n *Node, f *Facts) (s *Node, e Evidence, ambiguous bool) 
 	}
 	switch f.Program {
 	case GoProgram:
-		for _, task := range [...]uint64{f.Task, f.ParentTask} {
-			if task == 0 {
-				continue
+		if f.Task != 0 {
+			if s, e := try(listKey{list: byTask, tgid: p.tgid, a: f.Task}, Goroutine); s != nil {
+				return s, e, false
 			}
-			if s, e := try(listKey{list: byTask, tgid: p.tgid, a: task}, Goroutine); s != nil {
+		}
+		if f.ParentTask != 0 && !p.detached.bad() {
+			if s, e := try(listKey{list: byTask, tgid: p.tgid, a: f.ParentTask}, Goroutine); s != nil {
 				return s, e, false
 			}
 		}
@@ -117,11 +115,14 @@ func (l *Linker) climb(n *Node, f *Facts) (s *Node, e Evidence, ambiguous bool) 
 		}
 		fallthrough
 	default:
+		if p.thread(f.TID).bad() {
+			break
+		}
 		if s, e := try(listKey{list: byThread, tgid: p.tgid, a: uint64(f.TID)}, Thread); s != nil {
 			return s, e, false
 		}
 	}
-	if p.open == 1 && (p.background == 0 || f.Ktime-p.background > calm) {
+	if p.open == 1 && !p.own.bad() {
 		return p.first, OnlyRequest, false
 	}
 	if s, e := try(listKey{list: byTarget, tgid: p.tgid, a: n.target}, Proxy); s != nil {

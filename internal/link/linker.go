@@ -190,6 +190,9 @@ func (l *Linker) close(n *Node) {
 	}
 	p := n.proc
 	p.pop(n)
+	if n.task != 0 && p.calls {
+		p.serves(n.task)
+	}
 	if p.read != nil || p.opened != nil {
 		p.over(n)
 	}

@@ -11,10 +11,13 @@ type process struct {
 	first *Node // open requests
 	open  int
 
-	background uint64 // ktime of the last call while no request was open
-	sdk        bool   // it makes spans itself
-	loops      map[uint32]bool
-	pending    []*Node // calls that may yet be linked by who answers
+	own      habit             // calls while no request was open
+	detached habit             // calls of goroutines started by one that serves, but not now
+	threads  map[uint32]*habit // as own, of threads that have called
+	served   map[uint64]bool   // goroutines that have served requests
+	sdk      bool              // it makes spans itself
+	loops    map[uint32]bool   // threads that have several requests open at a time
+	pending  []*Node           // calls that may yet be linked by who answers
 
 	read   map[uint32]*Node // NginxProgram: thread -> the request it has just read, with nothing in between
 	opened map[uint64]*Node // NginxProgram: connection -> the request for which it was opened
@@ -23,13 +26,30 @@ type process struct {
 const (
 	// maxProcesses bounds the processes that are remembered; the table is swept when it is full.
 	maxProcesses = 16384
-	// maxLoops bounds the threads of a process that are known to serve several requests at a time.
-	maxLoops = 1024
+	// maxThreads bounds the threads, and maxServed the goroutines, that are remembered of a process.
+	maxThreads = 1024
+	maxServed  = 8192
 	// maxPending bounds the calls of a process that wait for who answers.
 	maxPending = 256
-	// calm is how long after a background call the only open request is no evidence, nanoseconds.
-	calm = 60e9
 )
+
+// habit counts how often something is done that speaks against a kind of
+// evidence: a thread that calls out while there is nothing to answer may do so
+// while there is, too.
+type habit struct{ odd, all uint32 }
+
+func (h *habit) note(odd bool) {
+	if h.all >= 4096 {
+		h.odd, h.all = h.odd/2, h.all/2
+	}
+	h.all++
+	if odd {
+		h.odd++
+	}
+}
+
+// bad says that it is done more often than a lost record now and then explains.
+func (h *habit) bad() bool { return h.odd*50 > h.all }
 
 func (l *Linker) process(tgid uint32, now uint64) *process {
 	if p := l.lastProc; p != nil && p.tgid == tgid {
@@ -98,13 +118,47 @@ func (l *Linker) callsOut(p *process) {
 
 // loop notes that a thread serves several requests at a time.
 func (p *process) loop(tid uint32) {
-	if len(p.loops) >= maxLoops {
+	if len(p.loops) >= maxThreads {
 		return
 	}
 	if p.loops == nil {
 		p.loops = map[uint32]bool{}
 	}
 	p.loops[tid] = true
+}
+
+// thread returns what is known of a thread that calls out.
+func (p *process) thread(tid uint32) *habit {
+	h := p.threads[tid]
+	if h != nil {
+		return h
+	}
+	if p.threads == nil || len(p.threads) >= maxThreads {
+		p.threads = map[uint32]*habit{}
+	}
+	h = &habit{}
+	p.threads[tid] = h
+	return h
+}
+
+// serves notes that a goroutine has served a request.
+func (p *process) serves(task uint64) {
+	if p.served == nil || len(p.served) >= maxServed {
+		p.served = map[uint64]bool{}
+	}
+	p.served[task] = true
+}
+
+// called notes the circumstances of a call, which say what is worth as evidence.
+func (p *process) called(f *Facts, parentServes bool) {
+	own := p.open == 0
+	p.own.note(own)
+	if f.Program != GoProgram {
+		p.thread(f.TID).note(own)
+	}
+	if f.ParentTask != 0 {
+		p.detached.note(!parentServes && p.served[f.ParentTask])
+	}
 }
 
 // justRead notes the request that a thread of a single-threaded proxy has read
