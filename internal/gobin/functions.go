@@ -15,6 +15,11 @@ const (
 	tableGo120 = 0xfffffff1
 )
 
+const (
+	pointerSize = 8 // in bytes, of both machines
+	tableAlign  = 8 // at least, of the table
+)
+
 // functionTable is .gopclntab: the names of all functions and where they begin,
 // which is in every executable, stripped or not, since panics need it.
 type functionTable struct {
@@ -48,12 +53,36 @@ func (img *image) functions(names ...string) (map[string]uint64, error) {
 	return t.entries(wanted)
 }
 
-// openFunctionTable finds the table and reads its header.
+// openFunctionTable finds the table. Where the system's linker makes a
+// position-independent executable it has no section of its own, but lies
+// somewhere in the data that relocations change.
 func (img *image) openFunctionTable() (*functionTable, error) {
-	s, err := img.functionSection()
-	if err != nil {
-		return nil, err
+	for _, name := range []string{".gopclntab", ".data.rel.ro.gopclntab"} {
+		if s, ok := img.section(name); ok {
+			return img.functionTableIn(s)
+		}
 	}
+	s, ok := img.section(".data.rel.ro")
+	if !ok {
+		return nil, fmt.Errorf("%w: no function table", errMalformed)
+	}
+	const afterFirst = "\xff\xff\xff\x00\x00" // of the three magic numbers, and the padding
+	var t *functionTable
+	err := newWindow(img, s.offset, s.size).search([]byte(afterFirst), func(pos uint64) bool {
+		if pos%tableAlign == 1 {
+			part := section{addr: s.addr + pos - 1, offset: s.offset + pos - 1, size: s.size - pos + 1}
+			t, _ = img.functionTableIn(part)
+		}
+		return t == nil
+	})
+	if err == nil && t == nil {
+		err = fmt.Errorf("%w: no function table", errMalformed)
+	}
+	return t, err
+}
+
+// functionTableIn reads the header of a table that begins a section.
+func (img *image) functionTableIn(s section) (*functionTable, error) {
 	h := make([]byte, 72)
 	if err := img.readAt(h, s.offset); err != nil {
 		return nil, err
@@ -69,24 +98,13 @@ func (img *image) openFunctionTable() (*functionTable, error) {
 		return nil, fmt.Errorf("%w: a function table of an unknown form", errMalformed)
 	}
 	names, afterNames, funcs := word(first), word(first+1), word(first+4)
-	if names > afterNames || afterNames > s.size || funcs > s.size || t.count > (s.size-funcs)/entry {
+	if h[7] != pointerSize || names > afterNames || afterNames > funcs || funcs > s.size || t.count > (s.size-funcs)/entry {
 		return nil, fmt.Errorf("%w: parts of the function table lie outside", errMalformed)
 	}
 	t.names = newWindow(img, s.offset+names, afterNames-names)
 	t.index = newWindow(img, s.offset+funcs, t.count*entry)
 	t.funcs = newWindow(img, s.offset+funcs, s.size-funcs)
 	return t, nil
-}
-
-// functionSection finds the table, which some linkers merge into the data that
-// relocations change.
-func (img *image) functionSection() (section, error) {
-	for _, name := range []string{".gopclntab", ".data.rel.ro.gopclntab"} {
-		if s, ok := img.section(name); ok {
-			return s, nil
-		}
-	}
-	return section{}, fmt.Errorf("%w: no function table", errMalformed)
 }
 
 // nameOffset returns where in the table of names a name begins.
