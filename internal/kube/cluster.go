@@ -31,6 +31,7 @@ type Cluster struct {
 	pods       map[string]*podEntry  // by UID
 	namespaces map[string]*namespace // by name
 	synced     [numCollections]bool  // listed at least once
+	deleted    []string              // UIDs of pods that are remembered, the oldest first
 	changed    map[string]struct{}   // UIDs of pods that changed since Changed was called
 	notify     chan struct{}         // holds a token iff changed is not empty, or everything is known
 	ready      chan struct{}         // closed when both collections are known
@@ -49,7 +50,11 @@ type podEntry struct {
 	own        *Pod
 	shown      *Pod // nil: its namespace is not known
 	generation uint64
+	deleted    bool // remembered only
 }
+
+// maxDeleted bounds the pods that are remembered after their end.
+const maxDeleted = 1024
 
 type namespace struct {
 	labels     map[string]string
@@ -109,6 +114,17 @@ func (c *Cluster) Ready() <-chan struct{} { return c.ready }
 // Pod returns a pod of this node by its UID, nil as long as it or its namespace
 // is not known.
 func (c *Cluster) Pod(uid string) *Pod {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if e := c.pods[uid]; e != nil && !e.deleted {
+		return e.shown
+	}
+	return nil
+}
+
+// Remembered is Pod for pods that were deleted too, as long as they are
+// remembered: their namespace may change before their last span was sent.
+func (c *Cluster) Remembered(uid string) *Pod {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if e := c.pods[uid]; e != nil {
@@ -198,7 +214,7 @@ func (s podSink) put(o *podObject, generation uint64) {
 		e = &podEntry{}
 		s.pods[p.UID] = e
 	}
-	e.own, e.generation = p, generation
+	e.own, e.generation, e.deleted = p, generation, false
 	s.show(e)
 }
 
@@ -209,9 +225,16 @@ func (s podSink) remove(o *podObject) {
 }
 
 func (s podSink) forget(uid string) {
-	if s.pods[uid] != nil {
-		delete(s.pods, uid)
-		s.touch(uid)
+	e := s.pods[uid]
+	if e == nil || e.deleted {
+		return
+	}
+	e.deleted = true
+	s.touch(uid)
+	s.deleted = append(s.deleted, uid)
+	if len(s.deleted) > maxDeleted {
+		delete(s.pods, s.deleted[0])
+		s.deleted = s.deleted[1:]
 	}
 }
 
@@ -295,7 +318,7 @@ type Stats struct {
 // Stats returns the counts.
 func (c *Cluster) Stats() Stats {
 	c.mu.RLock()
-	s := Stats{Pods: len(c.pods), Namespaces: len(c.namespaces), Synced: c.synced[podCollection] && c.synced[namespaceCollection]}
+	s := Stats{Pods: len(c.pods) - len(c.deleted), Namespaces: len(c.namespaces), Synced: c.synced[podCollection] && c.synced[namespaceCollection]}
 	c.mu.RUnlock()
 	s.Peers, s.PeersFull = c.peers.stats()
 	s.Watches, s.WatchesWanted = int(c.health.connected.Load()), 2

@@ -100,10 +100,12 @@ func (c *controlPlane) stopAPI() {
 }
 
 // kubeconfig writes one for the agent, with the API server's certificate.
-func (c *controlPlane) kubeconfig(token string) string {
-	return c.write("kubeconfig-"+token, fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: x,
+func (c *controlPlane) kubeconfig(token string) string { return c.kubeconfigAt(token, c.port) }
+
+func (c *controlPlane) kubeconfigAt(token, port string) string {
+	return c.write("kubeconfig-"+token+"-"+port, fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: x,
 contexts: [{name: x, context: {cluster: c, user: u}}], users: [{name: u, user: {token: %s}}],
-clusters: [{name: c, cluster: {server: "https://127.0.0.1:%s", certificate-authority: %s}}]}`, token, c.port, c.dir+"/certs/apiserver.crt"))
+clusters: [{name: c, cluster: {server: "https://127.0.0.1:%s", certificate-authority: %s}}]}`, token, port, c.dir+"/certs/apiserver.crt"))
 }
 
 // apply applies a file of the repository with kubectl.

@@ -69,7 +69,7 @@ func start(t *testing.T, name string, cmd *exec.Cmd) *program {
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
-			t.Logf("output of %s (its end):\n%s", name, tail(p.out.String(), 3000))
+			t.Logf("output of %s (its end):\n%s", name, tail(p.out.String(), 1500))
 		}
 	})
 	return p
