@@ -2,7 +2,7 @@
 """A server that forks a process for every connection. Usage: forking.py PORT"""
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from socketserver import ForkingMixIn
+from socketserver import ForkingMixIn, TCPServer
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -22,6 +22,7 @@ class Handler(BaseHTTPRequestHandler):
 class Server(ForkingMixIn, HTTPServer):
     request_queue_size = 1024
     max_children = 400
+    server_bind = TCPServer.server_bind  # HTTPServer's asks for the host's name
 
 
 Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

@@ -96,7 +96,7 @@ func launch(t *testing.T, dir, name, command string, port int) *server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.Stop() })
-	poll(t, time.Minute, name+" listens", func() bool {
+	poll(t, 5*time.Minute, name+" listens", func() bool {
 		if !p.Running() {
 			t.Fatalf("%s: %s", p.Outcome(), logOf(dir, name))
 		}

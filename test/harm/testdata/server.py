@@ -2,6 +2,7 @@
 """A threaded http.server that keeps connections. Usage: server.py PORT"""
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 
 BIG = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" * 20000
 
@@ -31,6 +32,7 @@ class Handler(BaseHTTPRequestHandler):
 class Server(ThreadingHTTPServer):
     request_queue_size = 128
     daemon_threads = True
+    server_bind = TCPServer.server_bind  # HTTPServer's asks for the host's name
 
 
 Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
