@@ -41,8 +41,9 @@ type Info struct {
 	TLS int32
 	// RoundTrip is the offset in the file of the first instruction of
 	// net/http.(*persistConn).roundTrip, whose first argument, in the first
-	// register, is the *persistConn. It is 0 if the executable does not contain
-	// the function, or if Conn is unknown.
+	// register, is the *persistConn. A call passes it twice if the stack has to
+	// grow first. It is 0 if the executable does not contain the function, or if
+	// Conn is unknown.
 	RoundTrip uint64
 	// Conn leads from a *persistConn to its file descriptor.
 	Conn ConnLayout
@@ -50,6 +51,11 @@ type Info struct {
 
 // GLayout has the places of fields of runtime.g, in bytes from its start. Both
 // fields are unsigned 64-bit numbers. The zero GLayout is an unknown one.
+//
+// The record begins, in every release, with the bounds of the goroutine's stack,
+// two addresses, the lower first. Where the stack pointer is not between them,
+// or Goid is 0, the thread runs no goroutine at this moment: it schedules, or
+// has called C. On arm64 register R28 may then hold anything.
 type GLayout struct {
 	Goid uint16
 	// ParentGoid is the id of the goroutine that started this one. It is 0

@@ -86,6 +86,9 @@ func currentGoroutine() (id, parent uint64, problems []string) {
 	}
 	g := word(base + uint64(*tlsOffset))
 	id = word(g + *goid)
+	if sp := uint64(uintptr(unsafe.Pointer(&base))); sp < word(g) || sp >= word(g+8) {
+		problems = append(problems, fmt.Sprintf("goroutine %d: the stack pointer is not in its stack", id))
+	}
 	if *parentGoid != 0 {
 		parent = word(g + *parentGoid)
 	}
