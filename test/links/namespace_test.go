@@ -101,6 +101,9 @@ func TestNamespaces(t *testing.T) {
 	var errs [2]error
 	var sending sync.WaitGroup
 	for i, d := range drivers {
+		if _, err := d.Send(t.Context(), Plan(fmt.Sprintf("warm%d", i), 10, 5, true, shape)); err != nil {
+			t.Fatalf("the traffic failed: %.2000s", err)
+		}
 		plan := Plan(fmt.Sprintf("ns%d", i), 600, 5, true, shape)
 		all = append(all, plan...)
 		sending.Go(func() { _, errs[i] = d.Send(t.Context(), plan) })

@@ -51,6 +51,7 @@ func TestReusedPIDs(t *testing.T) {
 		}
 		pid = p.cmd.Process.Pid
 		waitListening(t, p, s.addr)
+		w.measure(t, Plan(fmt.Sprintf("warm%d", i), 10, 5, true, shape), 1) // the agent gets to know the program
 		plan := Plan(fmt.Sprintf("g%d", i), 300, 5, true, shape)
 		report(t, &Row{Runtime: "generation", Concurrency: 8, Score: *w.measure(t, plan, 8), Bars: exact.bars(8)})
 		p.stop()
