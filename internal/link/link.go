@@ -90,6 +90,7 @@ type Facts struct {
 	Local            bool                 // of a SERVER: a traced client may be at the other end
 	Context          *tracecontext.Result // what the headers say; not kept
 	Method, Target   []byte               // not kept
+	Agent            string               // User-Agent: a proxy passes it on
 }
 
 // Config sets up a Linker.

@@ -48,7 +48,7 @@ func (l *Linker) Start(f *Facts) *Node {
 	n.id = l.cfg.NewIDs.SpanID()
 	n.server, n.open, n.start = f.Server, true, f.Ktime
 	n.key, n.tid, n.task = f.Key, f.TID, f.Task
-	n.target = l.hash(f.Method, f.Target)
+	n.target = l.hash(f)
 	if f.Context.RequestID != "" {
 		n.request = maphash.String(l.seed, f.Context.RequestID) | 1
 	}
@@ -62,12 +62,15 @@ func (l *Linker) Start(f *Facts) *Node {
 	return n
 }
 
-func (l *Linker) hash(method, target []byte) uint64 {
+// hash tells requests apart by what a proxy leaves as it is.
+func (l *Linker) hash(f *Facts) uint64 {
 	var h maphash.Hash
 	h.SetSeed(l.seed)
-	_, _ = h.Write(method) // neither fails (hash.Hash)
+	_, _ = h.Write(f.Method) // none of these fails (hash.Hash)
 	_ = h.WriteByte(' ')
-	_, _ = h.Write(target)
+	_, _ = h.Write(f.Target)
+	_ = h.WriteByte(' ')
+	_, _ = h.WriteString(f.Agent)
 	return h.Sum64()
 }
 

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package link
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/tracer-agent/tracer-agent/export"
+	"github.com/tracer-agent/tracer-agent/internal/tracecontext"
+)
+
+const hold = 100
+
+// world is a Linker under test, with what left it.
+type world struct {
+	t       *testing.T
+	l       *Linker
+	ktime   uint64
+	ids     uint64
+	emitted map[string]*export.Span // by name
+	by      map[string]Evidence
+	skipped map[string]Skipped
+	conns   uint64
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, ktime: 1, emitted: map[string]*export.Span{}, by: map[string]Evidence{}, skipped: map[string]Skipped{}}
+	w.l = New(Config{
+		Hold: hold, MaxHeld: 100, NewIDs: w,
+		Keep: func(_ trace.TraceID, d tracecontext.Decision) bool { return d != tracecontext.Drop },
+		Emit: func(s *export.Span, e Evidence) {
+			if w.emitted[s.Name] != nil {
+				t.Errorf("%s left twice", s.Name)
+			}
+			w.emitted[s.Name], w.by[s.Name] = s, e
+		},
+		Skip: func(s *export.Span, why Skipped) { w.skipped[s.Name] = why },
+	})
+	return w
+}
+
+func (w *world) TraceID() (id trace.TraceID) {
+	w.ids++
+	binary.BigEndian.PutUint64(id[8:], w.ids)
+	return id
+}
+
+func (w *world) SpanID() (id trace.SpanID) {
+	w.ids++
+	binary.BigEndian.PutUint64(id[:], w.ids)
+	return id
+}
+
+// request starts a SERVER exchange; f has what matters.
+func (w *world) request(f Facts) *Node { f.Server = true; return w.start(f) }
+
+// call starts a CLIENT exchange.
+func (w *world) call(f Facts) *Node { return w.start(f) }
+
+func (w *world) start(f Facts) *Node {
+	w.ktime++
+	f.Ktime = w.ktime
+	if f.Context == nil {
+		f.Context = &tracecontext.Result{}
+	}
+	if f.Method == nil {
+		f.Method, f.Target = []byte("GET"), []byte("/")
+	}
+	if f.Conn == 0 {
+		w.conns++
+		f.Conn = w.conns
+	}
+	return w.l.Start(&f)
+}
+
+// end finishes an exchange, whose span is called name.
+func (w *world) end(n *Node, name string) {
+	w.ktime++
+	w.l.Finish(n, &export.Span{Name: name})
+}
+
+// child requires that a span's parent is another, by that evidence, in the same trace.
+func (w *world) child(name, parent string, e Evidence) {
+	w.t.Helper()
+	s, p := w.emitted[name], w.emitted[parent]
+	switch {
+	case s == nil || p == nil:
+		w.t.Errorf("%s or %s has not left: %v", name, parent, w.emitted)
+	case s.Parent != p.SpanID || s.TraceID != p.TraceID || w.by[name] != e || s.Remote:
+		w.t.Errorf("%s: parent %v trace %v by %v; want %v of %v by %v", name, s.Parent, s.TraceID, w.by[name], p.SpanID, p.TraceID, e)
+	}
+}
+
+// root requires that a span has no parent.
+func (w *world) root(name string) {
+	w.t.Helper()
+	if s := w.emitted[name]; s == nil || s.Parent.IsValid() || !s.TraceID.IsValid() {
+		w.t.Errorf("%s is no root: %+v", name, s)
+	}
+}
+
+func contextOf(traceID, span byte) *tracecontext.Result {
+	r := &tracecontext.Result{}
+	r.Parent.Format, r.Parent.HasSpan = tracecontext.W3C, true
+	r.Parent.TraceID[0], r.Parent.SpanID[0] = traceID, span
+	return r
+}
+
+// TestRungs takes each rung of the ladder, and what must make it give way.
+func TestRungs(t *testing.T) {
+	id := func(s string) *tracecontext.Result { return &tracecontext.Result{RequestID: s} }
+	tests := []struct {
+		name string
+		open []Facts // requests of process 1, open when it calls
+		call Facts
+		want int // index of the parent, -1: none
+		by   Evidence
+	}{
+		{"request id", []Facts{{TID: 1, Context: id("a")}, {TID: 2, Context: id("b")}}, Facts{TID: 9, Context: id("b")}, 1, RequestID},
+		{"request id of two", []Facts{{TID: 1, Context: id("a")}, {TID: 2, Context: id("a")}}, Facts{TID: 9, Context: id("a")}, -1, None},
+		{"thread", []Facts{{TID: 1}, {TID: 2}}, Facts{TID: 2}, 1, Thread},
+		{"thread with two", []Facts{{TID: 1}, {TID: 1}}, Facts{TID: 1}, -1, None},
+		{"other thread", []Facts{{TID: 1}, {TID: 2}}, Facts{TID: 3}, -1, None},
+		{"only request", []Facts{{TID: 1}}, Facts{TID: 3}, 0, OnlyRequest},
+		{"goroutine", []Facts{{TID: 1, Task: 5, Program: GoProgram}, {TID: 2, Task: 6, Program: GoProgram}},
+			Facts{TID: 1, Task: 6, Program: GoProgram}, 1, Goroutine},
+		{"goroutine of a goroutine", []Facts{{TID: 1, Task: 5, Program: GoProgram}, {TID: 2, Task: 6, Program: GoProgram}},
+			Facts{TID: 1, Task: 9, ParentTask: 5, Program: GoProgram}, 0, Goroutine},
+		{"threads of a Go program say nothing", []Facts{{TID: 1, Task: 5, Program: GoProgram}, {TID: 2, Task: 6, Program: GoProgram}},
+			Facts{TID: 1, Program: GoProgram}, -1, None},
+		{"same target", []Facts{{TID: 1, Method: []byte("GET"), Target: []byte("/a")}, {TID: 2, Method: []byte("GET"), Target: []byte("/b")}},
+			Facts{TID: 9, Method: []byte("GET"), Target: []byte("/b")}, 1, Proxy},
+		{"same target, other method", []Facts{{TID: 1, Method: []byte("GET"), Target: []byte("/a")}, {TID: 2, Method: []byte("PUT"), Target: []byte("/b")}},
+			Facts{TID: 9, Method: []byte("GET"), Target: []byte("/b")}, -1, None},
+		{"nothing open", nil, Facts{TID: 1}, -1, None},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			var open []*Node
+			for _, f := range tt.open {
+				f.TGID = 1
+				open = append(open, w.request(f))
+			}
+			tt.call.TGID = 1
+			w.end(w.call(tt.call), "call")
+			for i, n := range open {
+				w.end(n, string(rune('0'+i)))
+			}
+			w.l.Flush()
+			if tt.want < 0 {
+				w.root("call")
+				return
+			}
+			w.child("call", string(rune('0'+tt.want)), tt.by)
+		})
+	}
+}
+
+// TestOtherProcess: requests of other processes are no candidates.
+func TestOtherProcess(t *testing.T) {
+	w := newWorld(t)
+	s := w.request(Facts{TGID: 1, TID: 7})
+	w.end(w.call(Facts{TGID: 2, TID: 7}), "call")
+	w.end(s, "request")
+	w.l.Flush()
+	w.root("call")
+}
+
+// TestAnswered: a request that has been answered owns no call.
+func TestAnswered(t *testing.T) {
+	w := newWorld(t)
+	w.end(w.request(Facts{TGID: 1, TID: 7}), "request")
+	w.end(w.call(Facts{TGID: 1, TID: 7}), "call")
+	w.l.Flush()
+	w.root("call")
+}
+
+// TestAnswer: the call is linked when the thread that made it answers.
+func TestAnswer(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.request(Facts{TGID: 1, TID: 1}), w.request(Facts{TGID: 1, TID: 1})
+	c := w.call(Facts{TGID: 1, TID: 2})
+	w.end(c, "call")
+	if len(w.emitted) != 0 {
+		t.Fatal("the call did not wait")
+	}
+	w.l.Answered(a, 3)
+	w.l.Answered(b, 2)
+	w.end(b, "b")
+	w.end(a, "a")
+	w.child("call", "b", Answer)
+}
+
+// TestBothEnds joins the ends of a connection, whichever is reported first.
+func TestBothEnds(t *testing.T) {
+	key := TCPKey(100, 200)
+	for _, serverFirst := range []bool{false, true} {
+		w := newWorld(t)
+		var c, s *Node
+		if serverFirst {
+			s = w.request(Facts{TGID: 2, Key: key, Local: true})
+			w.end(s, "server")
+			c = w.call(Facts{TGID: 1, Key: key})
+		} else {
+			c = w.call(Facts{TGID: 1, Key: key})
+			s = w.request(Facts{TGID: 2, Key: key, Local: true})
+			w.end(s, "server")
+		}
+		w.end(c, "client")
+		w.child("server", "client", Connection)
+		w.root("client")
+		if n := len(w.l.clients) + len(w.l.servers) + len(w.l.lists); n != 0 {
+			t.Errorf("%d entries left behind", n)
+		}
+	}
+}
+
+// TestEndsThatDiffer: the same numbers, another request: no link.
+func TestEndsThatDiffer(t *testing.T) {
+	w := newWorld(t)
+	key := TCPKey(1, 2)
+	c := w.call(Facts{TGID: 1, Key: key, Method: []byte("GET"), Target: []byte("/a")})
+	s := w.request(Facts{TGID: 2, Key: key, Local: true, Method: []byte("GET"), Target: []byte("/b")})
+	w.end(s, "server")
+	w.end(c, "client")
+	w.l.Flush()
+	w.root("server")
+	if w.l.Stats().Mismatch != 1 {
+		t.Errorf("%+v", w.l.Stats())
+	}
+}
+
+// TestHold: a request waits for its other end, not for ever, and its trace
+// does not change once a span of it has left.
+func TestHold(t *testing.T) {
+	w := newWorld(t)
+	key := TCPKey(1, 2)
+	s := w.request(Facts{TGID: 2, Key: key, Local: true})
+	w.end(s, "server")
+	w.l.Tick(w.ktime + hold/2)
+	if len(w.emitted) != 0 || !w.l.Waiting() {
+		t.Fatal("it did not wait")
+	}
+	w.l.Tick(w.ktime + 2*hold)
+	w.root("server")
+	w.end(w.call(Facts{TGID: 1, Key: key}), "client")
+	w.root("client")
+}
+
+// TestLateParent: a request still open when it was settled keeps its trace.
+func TestLateParent(t *testing.T) {
+	w := newWorld(t)
+	key := TCPKey(1, 2)
+	s := w.request(Facts{TGID: 2, TID: 5, Key: key, Local: true})
+	w.l.Tick(w.ktime + 2*hold)
+	w.end(w.call(Facts{TGID: 2, TID: 5}), "inner")
+	c := w.call(Facts{TGID: 1, Key: key})
+	w.end(s, "server")
+	w.end(c, "client")
+	w.child("inner", "server", Thread)
+	w.root("server")
+	if w.l.Stats().Late != 1 {
+		t.Errorf("%+v", w.l.Stats())
+	}
+}
+
+// TestPassedThrough is the truth table of contexts in headers.
+func TestPassedThrough(t *testing.T) {
+	w := newWorld(t)
+	key := TCPKey(1, 2)
+	s := w.request(Facts{TGID: 1, TID: 1, Context: contextOf(7, 8)})
+	other := w.request(Facts{TGID: 1, TID: 2, Context: contextOf(7, 9)})
+	passed := w.call(Facts{TGID: 1, TID: 5, Context: contextOf(7, 8), Key: key})
+	made := w.call(Facts{TGID: 1, TID: 1, Context: contextOf(7, 77)})
+	callee := w.request(Facts{TGID: 2, Context: contextOf(7, 8), Key: key, Local: true})
+	for name, n := range map[string]*Node{"s": s, "other": other, "passed": passed, "made": made, "callee": callee} {
+		w.end(n, name)
+	}
+	w.l.Flush()
+	w.child("passed", "s", Header)
+	w.child("callee", "passed", Connection)
+	for name, parent := range map[string]byte{"s": 8, "other": 9, "made": 77} {
+		if got := w.emitted[name]; got.Parent != (trace.SpanID{parent}) || !got.Remote || got.TraceID != (trace.TraceID{7}) {
+			t.Errorf("%s: parent %v remote %v trace %v", name, got.Parent, got.Remote, got.TraceID)
+		}
+	}
+}
+
+// TestSharedContext: two requests came with one context; the thread decides.
+func TestSharedContext(t *testing.T) {
+	w := newWorld(t)
+	a := w.request(Facts{TGID: 1, TID: 1, Context: contextOf(7, 8)})
+	b := w.request(Facts{TGID: 1, TID: 2, Context: contextOf(7, 8)})
+	w.end(w.call(Facts{TGID: 1, TID: 2, Context: contextOf(7, 8)}), "by b")
+	w.end(w.call(Facts{TGID: 1, TID: 3, Context: contextOf(7, 8)}), "by one of them")
+	w.end(a, "a")
+	w.end(b, "b")
+	w.child("by b", "b", Header)
+	if got := w.emitted["by one of them"]; got.Parent != (trace.SpanID{8}) || !got.Remote {
+		t.Errorf("parent %v, want the header's", got.Parent)
+	}
+}
+
+// TestAbandoned: a span that will not be seen is nobody's parent.
+func TestAbandoned(t *testing.T) {
+	w := newWorld(t)
+	outer := w.request(Facts{TGID: 1, TID: 1, Context: contextOf(3, 4)})
+	c := w.call(Facts{TGID: 1, TID: 1})
+	w.l.Abandon(outer)
+	w.end(c, "call")
+	if got := w.emitted["call"]; got.Parent != (trace.SpanID{4}) || !got.Remote || got.TraceID != (trace.TraceID{3}) {
+		t.Errorf("parent %v of trace %v, want the header's", got.Parent, got.TraceID)
+	}
+}
+
+// TestUnsampled: a trace is kept or not as a whole.
+func TestUnsampled(t *testing.T) {
+	w := newWorld(t)
+	s := w.request(Facts{TGID: 1, TID: 1, Context: &tracecontext.Result{Decision: tracecontext.Drop}})
+	w.end(w.call(Facts{TGID: 1, TID: 1}), "call")
+	w.end(s, "request")
+	if len(w.emitted) != 0 || len(w.skipped) != 2 {
+		t.Errorf("left: %v, skipped: %v", w.emitted, w.skipped)
+	}
+}
+
+// TestHabits: who calls without need is not believed to call for a request.
+func TestHabits(t *testing.T) {
+	w := newWorld(t)
+	mine := Facts{TGID: 1, TID: 1, Agent: "mine"}
+	w.end(w.call(mine), "background")
+	s := w.request(Facts{TGID: 1, TID: 1})
+	w.end(w.call(mine), "call")
+	w.end(s, "request")
+	w.l.Flush()
+	w.root("call")
+
+	w = newWorld(t)
+	serve := Facts{TGID: 1, TID: 1, Task: 5, Program: GoProgram}
+	left := Facts{TGID: 1, TID: 2, Task: 6, ParentTask: 5, Program: GoProgram, Agent: "mine"}
+	w.l.callsOut(w.l.process(1, 1))
+	w.end(w.request(serve), "first")
+	w.end(w.call(left), "detached")
+	s = w.request(serve)
+	w.end(w.call(left), "detached too")
+	w.end(s, "second")
+	w.root("detached too")
+}
+
+// TestSequence: a proxy's connection belongs to the request that its thread read last.
+func TestSequence(t *testing.T) {
+	w := newWorld(t)
+	f := Facts{TGID: 1, TID: 1, Program: NginxProgram}
+	a := w.request(f)
+	w.l.Opened(NginxProgram, 50, 1, 1, w.ktime)
+	b := w.request(f)
+	w.l.Opened(NginxProgram, 51, 1, 1, w.ktime)
+	w.l.Opened(NginxProgram, 52, 1, 1, w.ktime) // for nobody: the thread has not read since
+	for conn, name := range map[uint64]string{50: "for a", 51: "for b", 52: "for nobody"} {
+		g := f
+		g.Conn = conn
+		w.end(w.call(g), name)
+	}
+	w.l.Moved(1, 1, a)
+	w.end(w.call(f), "on an open connection")
+	w.end(a, "a")
+	w.end(b, "b")
+	w.child("for a", "a", Sequence)
+	w.child("for b", "b", Sequence)
+	w.child("on an open connection", "a", Sequence)
+	w.root("for nobody")
+}
