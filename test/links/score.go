@@ -43,13 +43,6 @@ func share(part, whole int) float64 {
 	return float64(part) / float64(whole)
 }
 
-func (t *Tally) add(other Tally) {
-	t.Expected += other.Expected
-	t.Claimed += other.Claimed
-	t.Right += other.Right
-	t.Dangling += other.Dangling
-}
-
 // Score compares a set of spans with a plan.
 //
 // A request with id R must have a SERVER span that is a root, since its client
@@ -71,28 +64,6 @@ type Score struct {
 	Absent   []string // links and spans that are not there, some of them
 }
 
-// Add joins the score of another run.
-func (s *Score) Add(other *Score) {
-	s.Requests += other.Requests
-	s.Spans += other.Spans
-	s.Missing += other.Missing
-	s.Extra += other.Extra
-	s.Calls.add(other.Calls)
-	s.Exchanges.add(other.Exchanges)
-	for e, n := range other.Evidence {
-		s.count(e, n)
-	}
-	s.Mistakes = append(s.Mistakes, other.Mistakes...)
-	s.Absent = append(s.Absent, other.Absent...)
-}
-
-func (s *Score) count(evidence string, n int) {
-	if s.Evidence == nil {
-		s.Evidence = map[string]int{}
-	}
-	s.Evidence[evidence] += n
-}
-
 // scorer is a Score being made.
 type scorer struct {
 	Score
@@ -110,6 +81,7 @@ type truthKey struct {
 // other runs, are not looked at but for being parents.
 func Judge(plan []Request, spans []otlptest.Span) *Score {
 	s := &scorer{byTruth: map[truthKey][]*otlptest.Span{}, bySpan: map[string]*otlptest.Span{}, taken: map[string]bool{}}
+	s.Evidence = map[string]int{}
 	for i := range spans {
 		s.bySpan[spans[i].SpanID] = &spans[i]
 		if id := TruthID(&spans[i]); id != "" {
@@ -140,7 +112,7 @@ func TruthID(s *otlptest.Span) string {
 func (s *scorer) background(c *otlptest.Span) {
 	if c.Kind == otlptest.Client && c.Parent != "" && strings.HasPrefix(TruthID(c), Background) {
 		s.Calls.Claimed++
-		s.count(c.Str(EvidenceKey), 1)
+		s.Evidence[c.Str(EvidenceKey)]++
 		s.wrong(c)
 	}
 }
@@ -161,7 +133,7 @@ func (s *scorer) request(r *Request) {
 		s.Calls.Expected += max(r.attempts(), len(clients))
 		for _, c := range clients {
 			if c.Parent != "" {
-				s.count(c.Str(EvidenceKey), 1)
+				s.Evidence[c.Str(EvidenceKey)]++
 			}
 			s.link(&s.Calls, c, r.ID, otlptest.Server)
 		}

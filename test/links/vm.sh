@@ -1,0 +1,25 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# vm.sh KERNEL [FLAG...]: runs these tests on a stock kernel, in a virtual machine
+# (../vm/README.md). FLAGs are those of a test binary; without any, what the guest
+# has the programs for. TRACER_BACKEND is passed on.
+set -eu
+cd "$(dirname "$(readlink -f "$0")")"
+. ../vm/env.sh
+[ $# -ge 1 ] || die "usage: vm.sh KERNEL [FLAG...]"
+kernel=$1
+shift
+if [ $# = 0 ]; then
+	set -- "-test.run='TestLinks/^(go|go-detached|go-shared-workers|go-background|python-.*|gunicorn-.*|node-.*|nginx-proxy.*|apache-prefork-proxy)$|TestHeaders|TestRestart|TestReusedPorts|TestUnixSockets|TestSharedContext|TestRequestID'"
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+GOARCH=$(arch_of "$kernel")
+export GOARCH CGO_ENABLED=0
+mkdir "$work/prebuilt"
+cp -r services "$work/services"
+go test -c -tags links -o "$work/links.test" .
+go build -o "$work/prebuilt/" ./services/leaf ./services/sdkservice ./services/goservice ../../cmd/tracer-agent
+AGENT_BIN=$work/prebuilt/tracer-agent VM_TIMEOUT=${VM_TIMEOUT:-1500} "$VM_DIR/guest.sh" "$kernel" "$VM_CACHE/out/links-$(basename "$kernel")" \
+	"TRACER_LINKS_PREBUILT=\$PWD/prebuilt TRACER_BACKEND=${TRACER_BACKEND:-} ./links.test -test.timeout=20m $*" \
+	"$work/links.test" "$work/services" "$work/prebuilt"
