@@ -39,6 +39,21 @@ func layouts(minor int) (layout, bool) {
 			g:    GLayout{Goid: 152, ParentGoid: 272},
 			conn: ConnLayout{Conn: 80, Sysfd: 16, ItabHash: 16, TCPConn: 0xbc020cb9, UnixConn: 0x35fd9d63, TLSConn: 0xc6af89f1},
 		}, true
+	case 23:
+		return layout{
+			g:    GLayout{Goid: 160, ParentGoid: 280},
+			conn: ConnLayout{Conn: 80, Sysfd: 16, ItabHash: 16, TCPConn: 0xbc020cb9, UnixConn: 0x35fd9d63, TLSConn: 0xc6af89f1},
+		}, true
+	case 24:
+		return layout{
+			g:    GLayout{Goid: 160, ParentGoid: 280},
+			conn: ConnLayout{Conn: 80, Sysfd: 16, ItabHash: 16, TCPConn: 0x425ea6e6, UnixConn: 0x34e8b944, TLSConn: 0xf550dfa7},
+		}, true
+	case 25:
+		return layout{
+			g:    GLayout{Goid: 152, ParentGoid: 272},
+			conn: ConnLayout{Conn: 80, Sysfd: 16, ItabHash: 16, TCPConn: 0x43fdf3b9, UnixConn: 0xca026263, TLSConn: 0x395076f1},
+		}, true
 	case 26:
 		return layout{
 			g:    GLayout{Goid: 152, ParentGoid: 280},
@@ -57,6 +72,9 @@ func Releases() []string {
 		"1.20", "1.20.14",
 		"1.21.0", "1.21.13",
 		"1.22.0", "1.22.12",
+		"1.23.0", "1.23.12",
+		"1.24.0", "1.24.13",
+		"1.25.0", "1.25.14",
 		"1.26.8",
 	}
 }
