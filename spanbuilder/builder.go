@@ -6,10 +6,12 @@
 package spanbuilder
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/net/http2/hpack"
 
 	"github.com/tracer-agent/tracer-agent/export"
 	"github.com/tracer-agent/tracer-agent/httpparse"
@@ -50,19 +52,20 @@ type Stats struct {
 
 // Builder makes spans. It is used by one goroutine.
 type Builder struct {
-	sampler   Sampler
-	sink      Sink
-	clock     *Clock
-	extractor *tracecontext.Extractor
-	request   capture
-	response  capture
-	secrets   *redact.Names
-	peers     Peers
-	links     *link.Linker
-	facts     link.Facts // of the request at hand: it would be allocated each time
-	texts     texts
-	common    common
-	stats     Stats
+	sampler    Sampler
+	sink       Sink
+	clock      *Clock
+	extractor  *tracecontext.Extractor
+	request    capture
+	response   capture
+	secrets    *redact.Names
+	peers      Peers
+	links      *link.Linker
+	facts      link.Facts // of the request at hand: it would be allocated each time
+	texts      texts
+	exportCode []byte // exportMethod in Huffman code
+	common     common
+	stats      Stats
 }
 
 // New returns a Builder that hands its spans to sink.
@@ -77,10 +80,11 @@ func New(cfg Config, clock *Clock, sink Sink) (*Builder, error) {
 	}
 	b := &Builder{
 		sampler: cfg.Sampler, sink: sink, clock: clock, extractor: x,
-		request:  newCapture("http.request.header.", cfg.RequestHeaders),
-		response: newCapture("http.response.header.", cfg.ResponseHeaders),
-		secrets:  cfg.Secrets,
-		peers:    cfg.Peers,
+		request:    newCapture("http.request.header.", cfg.RequestHeaders),
+		response:   newCapture("http.response.header.", cfg.ResponseHeaders),
+		secrets:    cfg.Secrets,
+		exportCode: hpack.AppendHuffmanString(nil, exportMethod),
+		peers:      cfg.Peers,
 	}
 	b.links = link.New(link.Config{
 		Hold: uint64(cfg.Hold), MaxHeld: cfg.MaxHeld, TraceAll: cfg.TraceAll,
@@ -109,6 +113,7 @@ func (b *Builder) Request(x *Exchange, h *httpparse.Head) {
 	b.facts = link.Facts{
 		Server: x.Server, TGID: x.TGID, TID: x.TID, Task: x.Task, ParentTask: x.ParentTask, Program: x.Target.Program,
 		Ktime: x.ReqStart, Conn: x.Conn, Key: x.Key, Local: x.Local, Context: r, Method: h.Method, Target: h.Target, Agent: agent,
+		Exports: !x.Server && exportsSpans(h),
 	}
 	x.node = b.links.Start(&b.facts)
 	if keep, known := b.links.Decided(x.node); known && !keep {
@@ -227,6 +232,24 @@ func (b *Builder) Drop(x *Exchange) {
 	if x.node != nil {
 		b.links.Abandon(x.node)
 		x.node = nil
+	}
+}
+
+// exportsSpans recognises a request that carries spans (OTLP/HTTP, "OTLP/HTTP Request").
+func exportsSpans(h *httpparse.Head) bool {
+	path, _, _ := bytes.Cut(h.Target, []byte("?"))
+	return string(h.Method) == "POST" && bytes.HasSuffix(path, []byte("/v1/traces"))
+}
+
+// exportMethod is the method by which spans are sent (OTLP/gRPC).
+const exportMethod = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+
+// HTTP2 takes bytes that a process sent on a connection that it opened and that
+// speaks HTTP/2. Only whether it sends spans of its own is looked for: the first
+// request names the method as it is or in Huffman code (RFC 7541 section 5.2).
+func (b *Builder) HTTP2(tgid uint32, ktime uint64, sent []byte) {
+	if bytes.Contains(sent, b.exportCode) || bytes.Contains(sent, []byte(exportMethod)) {
+		b.links.Exports(tgid, ktime)
 	}
 }
 

@@ -34,6 +34,7 @@ type conn struct {
 	turn       uint16    // of that slice
 	lastDir    event.Dir // of that slice
 	insync     bool      // every message since the beginning, or since the last complete exchange, is known
+	http2      bool      // it left HTTP/1 for HTTP/2
 	piped      bool      // its client does not wait for responses
 	guessed    bool      // the end of the last response was not told by its framing
 	recvEOF    bool      // the peer's end of stream was read

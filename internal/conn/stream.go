@@ -39,6 +39,9 @@ func (t *Table) take(c *conn, e *event.Data) {
 		t.countRequest(c, e)
 	}
 	s.pos, s.last = e.Pos+uint64(e.Total), e.Ktime
+	if c.http2 && e.Dir == event.Send && c.requests == event.Send {
+		t.builder.HTTP2(e.TGID, e.Ktime, e.Payload)
+	}
 	t.mark(c, e)
 	t.sequence(c, e)
 	t.settle(c)
@@ -195,6 +198,7 @@ func (t *Table) feed(c *conn, e *event.Data) {
 	case p.HTTP2():
 		t.stats.HTTP2++
 		c.mode = left
+		c.http2 = true
 	case t.astray || hidden:
 		t.miss(c)
 	}

@@ -29,6 +29,7 @@ type Builder interface {
 	Drop(*spanbuilder.Exchange)
 	Opened(t *spanbuilder.Target, conn uint64, tgid, tid uint32, ktime uint64)
 	Moved(tgid, tid uint32, request *spanbuilder.Exchange)
+	HTTP2(tgid uint32, ktime uint64, sent []byte)
 }
 
 // Kernel gives what the kernel counts without sending records.

@@ -151,9 +151,11 @@ func (l *Linker) emit(n *Node) {
 	if n.context {
 		s.TraceState = n.state
 	}
-	s.Parent, s.Remote = n.visibleParent()
+	s.Parent, s.Remote = l.visibleParent(n)
 	s.Links = append(s.Links, n.links...)
 	switch {
+	case l.silent(n):
+		l.cfg.Skip(s, Instrumented)
 	case !r.keep:
 		l.cfg.Skip(s, Unsampled)
 	default:
@@ -163,9 +165,9 @@ func (l *Linker) emit(n *Node) {
 }
 
 // visibleParent returns the nearest ancestor of which there is or will be a span.
-func (n *Node) visibleParent() (id trace.SpanID, remote bool) {
+func (l *Linker) visibleParent(n *Node) (id trace.SpanID, remote bool) {
 	for ; n.parent != nil; n = n.parent {
-		if !n.parent.skipped {
+		if !l.silent(n.parent) {
 			return n.parent.id, false
 		}
 	}

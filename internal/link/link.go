@@ -91,6 +91,7 @@ type Facts struct {
 	Context          *tracecontext.Result // what the headers say; not kept
 	Method, Target   []byte               // not kept
 	Agent            string               // User-Agent: a proxy passes it on
+	Exports          bool                 // the process sends spans of its own
 }
 
 // Config sets up a Linker.

@@ -374,3 +374,29 @@ func TestSequence(t *testing.T) {
 	w.child("on an open connection", "a", Sequence)
 	w.root("for nobody")
 }
+
+// TestInstrumented: of a process that sends spans itself only the calls are
+// traced of which its SDK says nothing, below the span that the SDK continues.
+func TestInstrumented(t *testing.T) {
+	for _, all := range []bool{false, true} {
+		w := newWorld(t)
+		w.l.cfg.TraceAll = all
+		w.end(w.call(Facts{TGID: 1, TID: 9, Exports: true}), "export")
+		s := w.request(Facts{TGID: 1, TID: 1, Context: contextOf(7, 8)})
+		w.end(w.call(Facts{TGID: 1, TID: 1, Context: contextOf(7, 20)}), "traced by the SDK")
+		w.end(w.call(Facts{TGID: 1, TID: 1}), "call")
+		w.end(s, "request")
+		if all {
+			w.child("call", "request", Thread)
+			continue
+		}
+		if got := w.emitted["call"]; len(w.emitted) != 1 || got == nil || got.Parent != (trace.SpanID{8}) || got.TraceID != (trace.TraceID{7}) {
+			t.Errorf("left: %+v", w.emitted)
+		}
+		for _, name := range []string{"export", "traced by the SDK", "request"} {
+			if why, ok := w.skipped[name]; !ok || why != Instrumented {
+				t.Errorf("%s: skipped %v by %v", name, ok, why)
+			}
+		}
+	}
+}

@@ -106,6 +106,8 @@ func (l *Linker) startServer(n *Node, f *Facts) {
 func (l *Linker) startClient(n *Node, f *Facts) {
 	p := n.proc
 	l.callsOut(p)
+	n.exports = f.Exports
+	p.sdk = p.sdk || f.Exports
 	n.settled = true
 	l.findParent(n, f)
 	if f.Key == (Key{}) {
@@ -177,6 +179,9 @@ func (l *Linker) Moved(tgid, tid uint32, n *Node) {
 		p.justRead(tid, n)
 	}
 }
+
+// Exports says that a process was seen to send spans of its own, other than by a call that was told to Start.
+func (l *Linker) Exports(tgid uint32, ktime uint64) { l.process(tgid, ktime).sdk = true }
 
 // close takes n out of everything that finds open exchanges.
 func (l *Linker) close(n *Node) {

@@ -38,6 +38,7 @@ type Node struct {
 	server  bool
 	open    bool // its exchange goes on
 	skipped bool // no span of it will be seen
+	exports bool // it carries spans of the process
 	start   uint64
 	key     Key
 	tid     uint32
@@ -59,8 +60,14 @@ func (n *Node) root() *Node {
 	return n
 }
 
-// ID returns the span's id.
-func (n *Node) ID() trace.SpanID { return n.id }
+// silent says that there is no span of n: it was given up, or the process's own
+// SDK makes one. An SDK is silent of calls without a context of its own.
+func (l *Linker) silent(n *Node) bool {
+	if n.skipped || l.cfg.TraceAll || !n.proc.sdk {
+		return n.skipped
+	}
+	return n.server || n.exports || n.context && !n.passed
+}
 
 // follow takes what the headers say.
 func (n *Node) follow(r *tracecontext.Result) {

@@ -15,7 +15,7 @@ type process struct {
 	detached habit             // calls of goroutines started by one that serves, but not now
 	threads  map[uint32]*habit // as own, of threads that have called
 	served   map[uint64]bool   // goroutines that have served requests
-	sdk      bool              // it makes spans itself
+	sdk      bool              // it was seen to send spans of its own
 	loops    map[uint32]bool   // threads that have several requests open at a time
 	pending  []*Node           // calls that may yet be linked by who answers
 
