@@ -110,7 +110,13 @@ func (t *otlpTarget) useGRPC(endpoint string) error {
 		t.secure = false
 	}
 	u, err := url.Parse(endpoint)
+	if err != nil && (strings.HasPrefix(endpoint, "http://") || strings.HasPrefix(endpoint, "https://")) {
+		return unparsed(err)
+	}
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
+		if strings.Contains(endpoint, "@") && !strings.HasPrefix(endpoint, "unix:") {
+			return errors.New("otlp endpoint: credentials belong in the headers") // not repeated, which grpc-go would do
+		}
 		return nil // a target for grpc-go to judge, such as host:port or dns:///host:port
 	}
 	if u.Host == "" {
@@ -132,11 +138,7 @@ func (t *otlpTarget) useHTTP(endpoint string, source endpointSource) error {
 	}
 	u, err := url.Parse(endpoint)
 	if err != nil {
-		var bad *url.Error
-		if errors.As(err, &bad) {
-			err = bad.Err // without the URL, which may hold a password
-		}
-		return fmt.Errorf("parse otlp endpoint: %w", err)
+		return unparsed(err)
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return fmt.Errorf("otlp endpoint %q is not an http or https URL", redacted(t.Endpoint))
@@ -148,6 +150,15 @@ func (t *otlpTarget) useHTTP(endpoint string, source endpointSource) error {
 	}
 	t.url = u.String()
 	return nil
+}
+
+// unparsed is what url.Parse returned, without the URL: it may hold a password.
+func unparsed(err error) error {
+	var bad *url.Error
+	if errors.As(err, &bad) {
+		err = bad.Err
+	}
+	return fmt.Errorf("parse otlp endpoint: %w", err)
 }
 
 func (t *otlpTarget) resolveHeaders(env otlpEnv) (err error) {

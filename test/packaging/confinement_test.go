@@ -5,6 +5,7 @@
 package packaging
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -203,7 +204,9 @@ func TestNoSecretsInOutput(t *testing.T) {
 				}
 			}
 			if !tt.starts {
-				cmd := exec.Command(binary, "run", "--config", file)
+				ctx, cancel := context.WithTimeout(context.Background(), patience)
+				defer cancel()
+				cmd := exec.CommandContext(ctx, binary, "run", "--config", file)
 				cmd.Env = tt.env
 				if out, err := cmd.CombinedOutput(); err == nil || strings.Contains(string(out), canary) || len(out) == 0 {
 					t.Errorf("run ended with %v and prints\n%s", err, out)
