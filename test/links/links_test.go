@@ -7,6 +7,7 @@ package links
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -20,12 +21,14 @@ type load struct{ concurrency, requests int }
 // TestLinks measures every runtime at each concurrency. A row below a bar fails.
 func TestLinks(t *testing.T) {
 	var rows []Row
+	ready := "" // the agent's first line
 	for _, r := range runtimes() {
 		if !full && !r.small {
 			continue
 		}
 		t.Run(r.name, func(t *testing.T) {
 			w := newWorld(t, &r, agentOptions{})
+			ready = w.agent.out.String()
 			for _, l := range loads() {
 				t.Run(fmt.Sprintf("c%d", l.concurrency), func(t *testing.T) {
 					plan := Plan(fmt.Sprintf("c%d", l.concurrency), l.requests, 10, !r.mute, r.shape)
@@ -38,8 +41,24 @@ func TestLinks(t *testing.T) {
 	}
 	t.Logf("\n%s", Table(rows))
 	if path := os.Getenv("TRACER_LINKS_TABLE"); path != "" {
-		writeTable(t, path, rows)
+		writeTable(t, path, where(t, ready)+Table(rows))
 	}
+}
+
+// where says what the table was measured on.
+func where(t *testing.T, ready string) string {
+	t.Helper()
+	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(string(release), "%d.%d", &major, &minor); err != nil {
+		t.Fatalf("the kernel's release is %q: %v", release, err)
+	}
+	_, backend, _ := strings.Cut(ready, "backend=")
+	backend, _, _ = strings.Cut(backend, " ")
+	return fmt.Sprintf("Linux %d.%d, %s, backend %s, %s.\n\n", major, minor, runtime.GOARCH, backend, runtime.Version())
 }
 
 // report fails the test for each bar that the row is below.
@@ -60,13 +79,14 @@ func report(t *testing.T, row *Row) {
 	}
 }
 
-func writeTable(t *testing.T, path string, rows []Row) {
+// writeTable puts the table into the document at path.
+func writeTable(t *testing.T, path, table string) {
 	t.Helper()
 	old, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	document, err := Replace(string(old), Table(rows))
+	document, err := Replace(string(old), table)
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}

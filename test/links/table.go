@@ -25,7 +25,8 @@ type Row struct {
 	Bars        Bars
 }
 
-// Failures says which bars the row is below, one line each.
+// Failures says which bars the row is below, one line each. A span that came
+// twice is below any.
 func (r *Row) Failures() []string {
 	var out []string
 	below := func(what string, t Tally, got, bar float64) {
@@ -33,6 +34,9 @@ func (r *Row) Failures() []string {
 			out = append(out, fmt.Sprintf("%s is %s, the bar is %s (%d right, %d claimed, %d expected)",
 				what, percent(got), percent(bar), t.Right, t.Claimed, t.Expected))
 		}
+	}
+	if r.Score.Extra > 0 {
+		out = append(out, fmt.Sprintf("%d spans came twice", r.Score.Extra))
 	}
 	below("precision of calls", r.Score.Calls, r.Score.Calls.Precision(), r.Bars.Precision)
 	below("precision of exchanges", r.Score.Exchanges, r.Score.Exchanges.Precision(), r.Bars.Precision)

@@ -26,6 +26,11 @@ func TestTable(t *testing.T) {
 		!strings.Contains(failures, "recall of exchanges is 99.99 %, the bar is 100 %") {
 		t.Errorf("failures: %s", failures)
 	}
+	twice := good
+	twice.Score.Extra = 2
+	if f := twice.Failures(); len(f) != 1 || f[0] != "2 spans came twice" {
+		t.Errorf("failures: %q", f)
+	}
 	if f := good.Failures(); len(f) > 0 {
 		t.Errorf("failures: %q", f)
 	}
