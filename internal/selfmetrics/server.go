@@ -88,6 +88,7 @@ func (s *Server) handler(registry *prometheus.Registry, log *slog.Logger) http.H
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError),
 		// One bad metric must not hide the others.
 		ErrorHandling:       promhttp.ContinueOnError,
+		DisableCompression:  true, // a compressor takes two megabytes, the page some kilobytes
 		MaxRequestsInFlight: 4,
 	}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
