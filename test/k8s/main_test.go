@@ -6,6 +6,7 @@ package k8s
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"testing"
 )
@@ -20,6 +21,14 @@ func TestMain(m *testing.M) {
 		return
 	case "client":
 		ask()
+		return
+	case "forward":
+		l, err := net.Listen("tcp", os.Args[1])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		pass(l, os.Args[2])
 		return
 	}
 	for _, name := range []string{"K8S_BIN", "TRACER_AGENT"} {
