@@ -104,11 +104,12 @@ verifier: ## (root) every BPF program on every kernel of the matrix; fails if in
 verifier-accept: ## accept the instruction counts of the last make verifier, test-vm or test-vm-quick
 	$(GO) run ./test/vm/matrix -accept $(wildcard .cache/vm/matrix/*.txt)
 
-pages: ## bin/pages: manual pages and shell completion
+pages: build ## bin/pages: manual pages, shell completion, licences of what is linked
 	$(GO) run ./internal/cli/genman -version "$(VERSION)" -out bin/pages
+	GO="$(GO)" deploy/packaging/licences.sh bin/tracer-agent >bin/pages/licences.txt
 
-install: build pages ## (root) the agent, its unit and its pages, below DESTDIR and PREFIX (default /usr/local)
-	deploy/packaging/stage.sh "$(DESTDIR)" "$(PREFIX)" bin/tracer-agent bin/pages
+install: pages ## (root) the agent, its unit and its pages, below DESTDIR and PREFIX (default /usr/local)
+	deploy/packaging/stage.sh "$(DESTDIR)" "$(PREFIX)" bin/tracer-agent bin/pages bin/pages/licences.txt
 
 uninstall: pages ## (root) remove what install put there, but not /etc/tracer-agent
 	scripts/uninstall.sh "$(DESTDIR)" "$(PREFIX)"

@@ -39,6 +39,7 @@ echo "== building twice"
 GO=$go "$one/deploy/packaging/package.sh" "$work/dist"
 (umask 077 && cd "$two" && TZ=Asia/Tokyo LANG=C.UTF-8 GO=$go deploy/packaging/package.sh "$work/again" >/dev/null)
 
+(cd "$one/deploy/packaging" && "$go" vet ./...)
 echo "== testing"
 export TRACER_DIST="$work/dist" TRACER_DIST_AGAIN="$work/again"
 cd "$one"

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 dest=$1 prefix=$2
 list=$(mktemp -d)
 trap 'rm -rf "$list"' EXIT
-deploy/packaging/stage.sh "$list" "$prefix" /dev/null bin/pages
+deploy/packaging/stage.sh "$list" "$prefix" /dev/null bin/pages /dev/null
 (cd "$list" && find . -type f ! -path './etc/*') | while read -r file; do
 	rm -fv "$dest/$file"
 done

@@ -47,6 +47,7 @@ build() {
 	CGO_ENABLED=0 GOOS=linux GOARCH=$1 GOAMD64=v1 GOARM64=v8.0 GOFLAGS= "$go" build -trimpath -buildvcs=false \
 		-ldflags "-s -w -buildid= -X main.version=$version -X main.commit=$commit -X main.date=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)" \
 		-o "$work/$1/tracer-agent" ./cmd/tracer-agent
+	GO=$go deploy/packaging/licences.sh "$work/$1/tracer-agent" >"$work/$1/licences.txt"
 }
 
 # settle DIRECTORY: times are those of the commit.
@@ -55,7 +56,7 @@ settle() { find "$1" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +; }
 # archive ARCH: a tarball to be unpacked in /usr/local.
 archive() {
 	name=tracer-agent-$version-linux-$1
-	deploy/packaging/stage.sh "$work/tar-$1" /usr/local "$work/$1/tracer-agent" "$work/pages"
+	deploy/packaging/stage.sh "$work/tar-$1" /usr/local "$work/$1/tracer-agent" "$work/pages" "$work/$1/licences.txt"
 	mv "$work/tar-$1/usr/local" "$work/tar-$1/$name"
 	settle "$work/tar-$1/$name"
 	tar --format=ustar --sort=name --owner=0 --group=0 --numeric-owner -C "$work/tar-$1" -cf - "$name" | gzip -9n >"$out/$name.tar.gz"
@@ -63,7 +64,7 @@ archive() {
 
 # packages ARCH: .deb and .rpm.
 packages() {
-	deploy/packaging/stage.sh "$work/stage-$1" /usr "$work/$1/tracer-agent" "$work/pages"
+	deploy/packaging/stage.sh "$work/stage-$1" /usr "$work/$1/tracer-agent" "$work/pages" "$work/$1/licences.txt"
 	settle "$work/stage-$1"
 	for kind in deb rpm; do
 		sed "s|\${ARCH}|$1|; s|\${PACKAGE_VERSION}|$PACKAGE_VERSION|; s|\${STAGE}|$work/stage-$1|; s|\${SCRIPTS}|deploy/packaging|" deploy/packaging/nfpm.yaml >"$work/nfpm.yaml"
@@ -83,7 +84,7 @@ for arch in "$@"; do
 		"$work/sbom" -version "$version" -binary "$work/$arch/tracer-agent" >"$out/tracer-agent-$version-linux-$arch.cdx.json"
 	fi
 done
-# shellcheck disable=SC2086 # a list of words
-[ "$only" = sbom ] || "$work/image" -version "$version" -out "$out/tracer-agent-$version-image.tar" $binaries
+# shellcheck disable=SC2086 # a list of words; the licences are those of the first architecture
+[ "$only" = sbom ] || "$work/image" -version "$version" -licences "$work/$1/licences.txt" -out "$out/tracer-agent-$version-image.tar" $binaries
 [ "$only" != all ] || (cd "$out" && sha256sum -- tracer-agent* >SHA256SUMS)
 ls -l "$out"

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# stage.sh DEST PREFIX BINARY PAGES: lays out below DEST everything that is
+# stage.sh DEST PREFIX BINARY PAGES LICENCES: lays out below DEST everything that is
 # installed, for "make install", the packages and the tarballs alike. BINARY is the
-# agent, PAGES what genman wrote. All of it goes below PREFIX, but the configuration,
+# agent, PAGES what genman wrote, LICENCES what licences.sh printed. All of it goes below PREFIX, but the configuration,
 # which goes to /etc and is left alone where there is one.
 set -eu
-dest=$1 prefix=$2 binary=$3 pages=$4
+dest=$1 prefix=$2 binary=$3 pages=$4 licences=$5
 cd "$(dirname "$0")/../.."
 
 put() { install -D -m "$1" "$2" "$dest$3"; }
@@ -23,6 +23,7 @@ put 644 "$pages/completion/fish" "$prefix/share/fish/vendor_completions.d/tracer
 for file in README.md CHANGELOG.md LICENSE LICENSES/* docs/configuration.md docs/metrics.md docs/install.md docs/security.md; do
 	put 644 "$file" "$prefix/share/doc/tracer-agent/$(basename "$file")"
 done
+put 644 "$licences" "$prefix/share/doc/tracer-agent/third-party-licences.txt"
 put 644 deploy/packaging/copyright "$prefix/share/doc/tracer-agent/copyright"
 put 644 deploy/systemd/config.yaml "$prefix/share/doc/tracer-agent/examples/config.yaml"
 if [ ! -e "$dest/etc/tracer-agent/config.yaml" ]; then

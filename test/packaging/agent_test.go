@@ -43,8 +43,9 @@ func (o *output) String() string {
 
 // running is a process that ends with the test.
 type running struct {
-	cmd *exec.Cmd
-	out *output // both streams
+	cmd    *exec.Cmd
+	out    *output // both streams
+	config string  // of an agent: its file
 }
 
 func start(t *testing.T, cmd *exec.Cmd) *running {
@@ -92,6 +93,7 @@ func startAgent(t *testing.T, binary, config string, env ...string) *running {
 	cmd := exec.Command(binary, "run", "--config", file, "--stdout", "json", "--log-level", "debug")
 	cmd.Env = append([]string{"PATH=/usr/bin:/bin"}, env...)
 	a := start(t, cmd)
+	a.config = file
 	poll(t, "the agent is ready", func() bool {
 		if strings.Contains(a.out.String(), "tracer-agent: ") {
 			t.Fatalf("the agent failed:\n%s", a.out)

@@ -236,6 +236,9 @@ func checkLayer(t *testing.T, arch string, packed []byte) {
 	if n := bytes.Count(contents["etc/ssl/certs/ca-certificates.crt"], []byte("BEGIN CERTIFICATE")); n < 50 {
 		t.Errorf("%s: %d certificate authorities", arch, n)
 	}
+	if !bytes.Contains(contents["licences.txt"], []byte("github.com/cilium/ebpf")) {
+		t.Errorf("%s: no licences of what is linked", arch)
+	}
 	if arch != "amd64" {
 		return
 	}

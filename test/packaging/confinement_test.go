@@ -57,6 +57,18 @@ func TestCapabilitiesAreDropped(t *testing.T) {
 	awaitListener(t, another)
 	get(t, another, "/executed")
 	agent.sees(t, "/executed")
+
+	// Reading the configuration again needs what was kept, too.
+	reloaded := freeAddr(t)
+	serve(t, reloaded, 54323)
+	write(t, agent.config, read(t, agent.config)+"- {users: [\"54323\"]}\n")
+	if err := agent.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	poll(t, "a user that was added is traced:\n"+tail(agent.out.String()), func() bool {
+		get(t, reloaded, "/reloaded")
+		return strings.Contains(agent.out.String(), `"/reloaded"`)
+	})
 	checkDropped(t, agent.pid(), bpf|perfmon|sysAdmin)
 	if err := agent.stop(); err != nil {
 		t.Errorf("the agent ended with %v:\n%s", err, tail(agent.out.String()))

@@ -118,7 +118,7 @@ func installed(prefix string) map[string]string {
 		"/etc/tracer-agent":                                           dir,
 		"/etc/tracer-agent/config.yaml":                               "-rw-r----- 0:0",
 	}
-	for _, name := range []string{"README.md", "CHANGELOG.md", "LICENSE", "BSD-2-Clause.txt", "GPL-2.0-only.txt", "configuration.md", "metrics.md", "install.md", "security.md", "copyright"} {
+	for _, name := range []string{"README.md", "CHANGELOG.md", "LICENSE", "BSD-2-Clause.txt", "GPL-2.0-only.txt", "configuration.md", "metrics.md", "install.md", "security.md", "copyright", "third-party-licences.txt"} {
 		files[prefix+"/share/doc/tracer-agent/"+name] = file
 	}
 	for _, name := range []string{"", "-run", "-check", "-why", "-demo", "-version"} {

@@ -28,8 +28,9 @@ type entry struct {
 	data []byte
 }
 
-// newLayer returns the only layer: the binary at path and the authorities.
-func newLayer(path string, modified time.Time) (v1.Layer, error) {
+// newLayer returns the only layer: the binary at path, the authorities, and the
+// licences of what the binary is made of.
+func newLayer(path string, modified time.Time, licences []byte) (v1.Layer, error) {
 	binary, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read binary: %w", err)
@@ -39,6 +40,7 @@ func newLayer(path string, modified time.Time) (v1.Layer, error) {
 		{name: "etc/ssl/", mode: 0o555},
 		{name: "etc/ssl/certs/", mode: 0o555},
 		{name: "etc/ssl/certs/ca-certificates.crt", mode: 0o444, data: authorities()},
+		{name: "licences.txt", mode: 0o444, data: licences},
 		{name: "tracer-agent", mode: 0o555, data: binary},
 	}, modified)
 	if err != nil {

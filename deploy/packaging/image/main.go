@@ -3,7 +3,7 @@
 // Command image builds the container image of tracer-agent for several
 // architectures without a registry or a daemon: a tar of an OCI image layout, for
 // "podman pull oci-archive:FILE", "skopeo copy" or "ctr image import". Each image
-// holds the static binary and the certificate authorities of Mozilla's list, owned
+// holds the static binary, the certificate authorities of Mozilla's list and licences, owned
 // by a user that nothing runs as. The same arguments give the same bytes.
 package main
 
@@ -19,23 +19,28 @@ import (
 func main() {
 	version := flag.String("version", "", "version of what is packed")
 	out := flag.String("out", "", "write the archive to this file")
+	licences := flag.String("licences", "", "file with the licences of what the binaries are made of")
 	flag.Usage = func() {
 		fmt.Fprintln(os.Stderr, "usage: image -version VERSION -out FILE ARCH=BINARY...")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	if err := run(*version, *out, flag.Args()); err != nil {
+	if err := run(*version, *out, *licences, flag.Args()); err != nil {
 		fmt.Fprintf(os.Stderr, "image: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-func run(version, out string, binaries []string) error {
+func run(version, out, licences string, binaries []string) error {
 	created, err := epoch()
 	if err != nil {
 		return err
 	}
-	index, err := newIndex(version, created, binaries)
+	texts, err := os.ReadFile(licences)
+	if err != nil {
+		return fmt.Errorf("read licences: %w", err)
+	}
+	index, err := newIndex(version, created, texts, binaries)
 	if err != nil {
 		return err
 	}

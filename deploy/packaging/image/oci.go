@@ -19,14 +19,14 @@ import (
 )
 
 // newIndex returns an index with one image for each binary.
-func newIndex(version string, created time.Time, binaries []string) (v1.ImageIndex, error) {
+func newIndex(version string, created time.Time, licences []byte, binaries []string) (v1.ImageIndex, error) {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, arg := range binaries {
 		arch, path, err := splitBinary(arg)
 		if err != nil {
 			return nil, err
 		}
-		img, err := newImage(arch, path, version, created)
+		img, err := newImage(arch, path, version, created, licences)
 		if err != nil {
 			return nil, fmt.Errorf("image for %s: %w", arch, err)
 		}
@@ -40,8 +40,8 @@ func newIndex(version string, created time.Time, binaries []string) (v1.ImageInd
 
 // newImage returns the image of one architecture. It runs as user 0, because the
 // kernel gives the capabilities that a container was granted to no other user.
-func newImage(arch, path, version string, created time.Time) (v1.Image, error) {
-	layer, err := newLayer(path, created)
+func newImage(arch, path, version string, created time.Time, licences []byte) (v1.Image, error) {
+	layer, err := newLayer(path, created, licences)
 	if err != nil {
 		return nil, err
 	}
