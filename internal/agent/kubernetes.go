@@ -128,24 +128,3 @@ func (a *Agent) becomeReady(ctx context.Context) error {
 	}
 	return nil
 }
-
-func (a *Agent) clusterSamples(e emit) {
-	if a.cluster == nil {
-		return
-	}
-	s := a.cluster.Stats()
-	synced := 0.0
-	if s.Synced {
-		synced = 1
-	}
-	gauge(e, "kubernetes_synced", "1 once the pods of this node and the namespaces were read: before, nothing in pods is selected.", synced)
-	gauge(e, "kubernetes_watches", "Watches of the Kubernetes API that are open.", float64(s.Watches))
-	gauge(e, "kubernetes_watches_wanted", "Watches that are open if all is well.", float64(s.WatchesWanted))
-	gauge(e, "kubernetes_pods", "Pods of this node that are known.", float64(s.Pods))
-	gauge(e, "kubernetes_namespaces", "Namespaces that are known.", float64(s.Namespaces))
-	gauge(e, "kubernetes_peer_addresses", "Addresses of pods and Services that are known.", float64(s.Peers))
-	counter(e, "kubernetes_peer_addresses_full_total", "Pods and Services that were not kept because of kubernetes.max_peers.", s.PeersFull)
-	counter(e, "kubernetes_lists_total", "Times that a collection was read as a whole.", s.Lists)
-	counter(e, "kubernetes_events_total", "Events of watches.", s.Events)
-	counter(e, "kubernetes_failures_total", "Lists and watches that failed.", s.Failures)
-}

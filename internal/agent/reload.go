@@ -151,14 +151,3 @@ func unchangeable(old, cfg config.Config) []string {
 	}
 	return keys
 }
-
-func (a *Agent) reloadSamples(e emit) {
-	const help = "Configurations that were read while running, by result."
-	counter(e, "config_reloads_total", help, a.reloads.applied.Load(), label("result", "applied"))
-	counter(e, "config_reloads_total", help, a.reloads.rejected.Load(), label("result", "rejected"))
-	bad := 0.0
-	if a.reloads.bad.Load() {
-		bad = 1
-	}
-	gauge(e, "config_rejected", "1 if the configuration that was read last was rejected, so that an older one is in force.", bad)
-}

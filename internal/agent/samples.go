@@ -18,6 +18,13 @@ func gauge(e emit, name, help string, v float64, labels ...selfmetrics.Label) {
 	e(selfmetrics.Sample{Name: name, Help: help, Kind: selfmetrics.Gauge, Labels: labels, Value: v})
 }
 
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 func label(name, value string) selfmetrics.Label { return selfmetrics.Label{Name: name, Value: value} }
 
 const requestsDropped = "Requests that became no span, by reason."
@@ -27,8 +34,8 @@ const requestsDropped = "Requests that became no span, by reason."
 func (a *Agent) samples(e emit) {
 	a.kernelSamples(e)
 	a.selectionSamples(e)
-	a.clusterSamples(e)
-	a.reloadSamples(e)
+	a.kubernetesSamples(e)
+	a.configurationSamples(e)
 	a.pipelineSamples(e)
 	a.exportSamples(e)
 }
@@ -69,6 +76,30 @@ func (a *Agent) selectionSamples(e emit) {
 	counter(e, "discovery_judgements_total", "Judgements of a process.", d.Judged)
 	counter(e, "discovery_kernel_errors_total", "Failed updates of the kernel's selection; the process stays unselected.", d.KernelErrors)
 	counter(e, "discovery_limit_total", "Verdicts that were not applied because of a limit.", d.LimitHit)
+}
+
+func (a *Agent) kubernetesSamples(e emit) {
+	if a.cluster == nil {
+		return
+	}
+	s := a.cluster.Stats()
+	gauge(e, "kubernetes_synced", "1 once the pods of this node and the namespaces were read: before, nothing in pods is selected.", truth(s.Synced))
+	gauge(e, "kubernetes_watches", "Watches of the Kubernetes API that are open.", float64(s.Watches))
+	gauge(e, "kubernetes_watches_wanted", "Watches that are open if all is well.", float64(s.WatchesWanted))
+	gauge(e, "kubernetes_pods", "Pods of this node that are known.", float64(s.Pods))
+	gauge(e, "kubernetes_namespaces", "Namespaces that are known.", float64(s.Namespaces))
+	gauge(e, "kubernetes_peer_addresses", "Addresses of pods and Services that are known.", float64(s.Peers))
+	counter(e, "kubernetes_peer_addresses_full_total", "Pods and Services that were not kept because of kubernetes.max_peers.", s.PeersFull)
+	counter(e, "kubernetes_lists_total", "Times that a collection was read as a whole.", s.Lists)
+	counter(e, "kubernetes_events_total", "Events of watches.", s.Events)
+	counter(e, "kubernetes_failures_total", "Lists and watches that failed.", s.Failures)
+}
+
+func (a *Agent) configurationSamples(e emit) {
+	const help = "Configurations that were read while running, by result."
+	counter(e, "config_reloads_total", help, a.reloads.applied.Load(), label("result", "applied"))
+	counter(e, "config_reloads_total", help, a.reloads.rejected.Load(), label("result", "rejected"))
+	gauge(e, "config_rejected", "1 if the configuration that was read last was rejected, so that an older one is in force.", truth(a.reloads.bad.Load()))
 }
 
 func (a *Agent) pipelineSamples(e emit) {
