@@ -175,8 +175,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	spawn(func() error { return wait(ctx, a.becomeReady) })
 	<-prepared
 	a.dropCapabilities()
+	a.tell("READY=1")
 	spawn(func() error { a.programs.run(ctx); return nil }) // not while capabilities are tried
 	<-ctx.Done()
+	a.tell("STOPPING=1")
 	// What is in the rings is still handled: requests that were answered get their spans.
 	errs := []error{a.probes.Detach(), a.control.Stop(), a.data.Stop()}
 	for range cap(failed) {
