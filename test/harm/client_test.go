@@ -21,9 +21,6 @@ import (
 	"time"
 )
 
-// pace is the pause between two steps of one connection.
-const pace = 5 * time.Millisecond
-
 // answerLimit bounds one step: the agent may not delay an application for long.
 const answerLimit = time.Minute
 
@@ -60,6 +57,10 @@ func parseTarget(arg string) (*target, error) {
 // client is the client role: it learns what each target answers, says so, and
 // repeats and compares until SIGTERM. Then it prints a tally.
 func client(args []string, out io.Writer) error {
+	pace, err := time.ParseDuration(os.Getenv(paceVariable))
+	if err != nil {
+		return fmt.Errorf("pace: %w", err)
+	}
 	stopped := make(chan os.Signal, 1)
 	signal.Notify(stopped, syscall.SIGTERM)
 	var targets []*target
@@ -74,7 +75,7 @@ func client(args []string, out io.Writer) error {
 		targets = append(targets, t)
 	}
 	fmt.Fprintln(out, clientReady)
-	c := &checker{end: make(chan struct{})}
+	c := &checker{end: make(chan struct{}), pace: pace}
 	for _, t := range targets {
 		for _, kept := range []bool{true, true, false} {
 			c.workers.Go(func() { c.work(t, kept) })
@@ -170,6 +171,7 @@ func (s *step) send(conn net.Conn) error {
 // checker compares until end is closed.
 type checker struct {
 	end     chan struct{}
+	pace    time.Duration // between two steps of one connection
 	workers sync.WaitGroup
 
 	mu    sync.Mutex
@@ -195,7 +197,7 @@ func (c *checker) alive() bool {
 	select {
 	case <-c.end:
 		return false
-	case <-time.After(pace):
+	case <-time.After(c.pace):
 		return true
 	}
 }

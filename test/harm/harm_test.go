@@ -22,7 +22,7 @@ import (
 
 // How long things may take, on a guest that is emulated, too.
 const (
-	readyLimit = 2 * time.Minute
+	readyLimit = 5 * time.Minute
 	goneLimit  = 20 * time.Second // until the kernel has freed a dead agent's objects
 )
 
@@ -85,7 +85,7 @@ func newBench(t *testing.T, binary, backend string) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.log.Close() })
-	b.client, err = rig.Start(b.dir, "client", fmt.Sprintf("env %s=client %s %s", roleVariable, program, strings.Join(targets, " ")), nil,
+	b.client, err = rig.Start(b.dir, "client", fmt.Sprintf("env %s=client %s=%s %s %s", roleVariable, paceVariable, duration(t, paceVariable, 5*time.Millisecond), program, strings.Join(targets, " ")), nil,
 		func(line string) { b.report <- line })
 	if err != nil {
 		t.Fatal(err)

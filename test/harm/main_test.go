@@ -17,6 +17,9 @@ import (
 // roleVariable makes this binary a program of the test instead of the test.
 const roleVariable = "HARM_ROLE"
 
+// paceVariable is how long each connection of the client role pauses between steps.
+const paceVariable = "HARM_PACE"
+
 func TestMain(m *testing.M) {
 	var err error
 	switch role := os.Getenv(roleVariable); role {
