@@ -31,7 +31,7 @@ host)
 	mkdir -p .cache/bench/host
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o .cache/bench/tracer-agent ./cmd/tracer-agent
 	[ $# -gt 0 ] || STORE=${STORE:-host}
-	go run ./test/bench/host -agent .cache/bench/tracer-agent -dir "$PWD/.cache/bench/host" -out .cache/bench/host/bench.json "$@"
+	go run ./test/bench/host -agent .cache/bench/tracer-agent -dir .cache/bench/host -out .cache/bench/host/bench.json "$@"
 	[ -z "${STORE:-}" ] || store .cache/bench/host/bench.json "$STORE"
 	;;
 vm)

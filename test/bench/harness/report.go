@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -39,7 +40,7 @@ func (b Bar) Met() bool { return b.Value <= b.Limit }
 
 // NewReport begins a report of what s measures.
 func NewReport(s Settings, clock string) Report {
-	r := Report{Date: time.Now().UTC().Truncate(time.Second), Clock: clock, CPUs: runtime.NumCPU(), Agent: s.Agent, Command: strings.Join(os.Args, " ")}
+	r := Report{Date: time.Now().UTC().Truncate(time.Second), Clock: clock, CPUs: runtime.NumCPU(), Agent: s.Agent, Command: strings.Join(append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...), " ")}
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
 		r.Kernel = unix.ByteSliceToString(u.Release[:])

@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -101,6 +102,11 @@ func (s *Settings) Check() error {
 		}
 		s.Dir = dir
 	}
+	dir, err := filepath.Abs(s.Dir) // nginx does not take another
+	if err != nil {
+		return fmt.Errorf("folder for logs: %w", err)
+	}
+	s.Dir = dir
 	return os.MkdirAll(s.Dir, 0o755)
 }
 
