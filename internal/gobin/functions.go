@@ -18,6 +18,7 @@ const (
 const (
 	pointerSize = 8 // in bytes, of both machines
 	tableAlign  = 8 // at least, of the table
+	maxHeaders  = 8 // that are tried where the table has to be searched
 )
 
 // functionTable is .gopclntab: the names of all functions and where they begin,
@@ -66,14 +67,25 @@ func (img *image) openFunctionTable() (*functionTable, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: no function table", errMalformed)
 	}
-	const afterFirst = "\xff\xff\xff\x00\x00" // of the three magic numbers, and the padding
-	var t *functionTable
-	err := newWindow(img, s.offset, s.size).search([]byte(afterFirst), func(pos uint64) bool {
-		if pos%tableAlign == 1 {
-			part := section{addr: s.addr + pos - 1, offset: s.offset + pos - 1, size: s.size - pos + 1}
-			t, _ = img.functionTableIn(part)
+	return img.searchFunctionTable(s)
+}
+
+// searchFunctionTable looks for a header, which is the same in all forms of the
+// table but for the first byte.
+func (img *image) searchFunctionTable(s section) (t *functionTable, err error) {
+	start := []byte{0xff, 0xff, 0xff, 0, 0, 1, pointerSize}
+	if img.machine == machineARM64 {
+		start[5] = 4 // the size of an instruction
+	}
+	tries := 0
+	err = newWindow(img, s.offset, s.size).search(start, func(pos uint64) bool {
+		if pos%tableAlign != 1 {
+			return true
 		}
-		return t == nil
+		part := section{addr: s.addr + pos - 1, offset: s.offset + pos - 1, size: s.size - pos + 1}
+		t, _ = img.functionTableIn(part)
+		tries++
+		return t == nil && tries < maxHeaders
 	})
 	if err == nil && t == nil {
 		err = fmt.Errorf("%w: no function table", errMalformed)
@@ -118,23 +130,23 @@ func (t *functionTable) nameOffset(name string) (offset uint32, ok bool, err err
 
 // entries returns the addresses of the functions whose names are wanted.
 func (t *functionTable) entries(wanted map[uint32]string) (map[string]uint64, error) {
-	found, times := map[string]uint64{}, map[string]int{}
+	found, seen := map[string]uint64{}, map[string]bool{}
 	for i := uint64(0); i < t.count; i++ {
-		place, name, err := t.record(i)
+		pos, offset, err := t.record(i)
 		if err != nil {
 			return nil, err
 		}
-		if wanted[name] == "" {
+		name := wanted[offset]
+		if name == "" {
 			continue
 		}
-		if found[wanted[name]], err = t.entry(place); err != nil {
-			return nil, err
-		}
-		times[wanted[name]]++
-	}
-	for name, n := range times {
-		if n > 1 {
+		if seen[name] {
 			delete(found, name)
+			continue
+		}
+		seen[name] = true
+		if found[name], err = t.entry(pos); err != nil {
+			return nil, err
 		}
 	}
 	return found, nil

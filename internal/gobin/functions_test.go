@@ -60,7 +60,7 @@ func makeTable(magic uint32, text uint64, functions []function) []byte {
 
 func TestFunctions(t *testing.T) {
 	const text = 0x401000
-	functions := []function{{"twice", 0x10}, {"twice", 0x20}, {"some.a", 0x30}, {"some.ab", 0x40}, {"(*T).b", 0x50}}
+	functions := []function{{"twice", 0x10}, {"twice", 0x20}, {"twice", 0x28}, {"some.a", 0x30}, {"some.ab", 0x40}, {"(*T).b", 0x50}}
 	wanted := []string{"twice", "some.a", "(*T).b", "absent", "ome.ab"}
 	want := map[string]uint64{"some.a": text + 0x30, "(*T).b": text + 0x50}
 	module := func(table, start uint64) []byte {

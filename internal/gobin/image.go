@@ -22,6 +22,7 @@ const (
 	maxSegments  = 128
 	maxNameTable = 64 << 10  // bytes of section names
 	maxRead      = 192 << 20 // bytes, all reads of one image together
+	minRead      = 512       // bytes that the smallest read counts for
 )
 
 // errMalformed says that a file contradicts itself, or is unlike what any Go
@@ -178,7 +179,7 @@ func (img *image) readStruct(v any, offset uint64) error {
 // readAt fills p from the file. A file that is too short, or that has made the
 // agent read too much already, is malformed.
 func (img *image) readAt(p []byte, offset uint64) error {
-	img.left -= int64(len(p))
+	img.left -= max(int64(len(p)), minRead)
 	if img.left < 0 || int64(offset) < 0 {
 		return fmt.Errorf("%w: %d bytes at %#x are too much to read", errMalformed, len(p), offset)
 	}

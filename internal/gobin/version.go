@@ -141,13 +141,13 @@ func release(version string) (minor int, plain bool) {
 // without: what a distributor adds in parentheses, and experiments that
 // TestExperiments has seen to change none.
 func harmless(suffix string) bool {
-	distributor, experiments, any := strings.Cut(suffix, "X:")
+	distributor, experiments, has := strings.Cut(suffix, "X:")
 	distributor = strings.TrimSpace(distributor)
 	if distributor != "" && !(strings.HasPrefix(distributor, "(") && strings.HasSuffix(distributor, ")")) {
 		return false
 	}
 	for _, e := range strings.Split(experiments, ",") {
-		if any && !slices.Contains(harmlessExperiments(), e) {
+		if has && !slices.Contains(harmlessExperiments(), e) {
 			return false
 		}
 	}
