@@ -3,8 +3,9 @@
 # run.sh host|vm|cmp|plot: the benchmarks. Installs what they need (Debian, root).
 #
 #   host [ARGUMENT...]       CPU time on this machine; arguments of test/bench/host
-#   vm [KERNEL [BACKEND]]    the instruction clock, see vm/run.sh; fails if a figure
-#                            rose above the accepted ones. ACCEPT=1 accepts all
+#   vm [KERNEL [BACKEND]]    the instruction clock (6.12, fentry), see vm/run.sh;
+#                            fails if a figure rose above the accepted ones, until
+#                            ACCEPT=1 accepts it
 #   cmp [OLD NEW]            two reports side by side; without names, those in
 #                            test/bench/results with their committed versions
 #   plot                     tables and chart of docs/performance.md
@@ -35,10 +36,10 @@ host)
 	[ -z "${STORE:-}" ] || store .cache/bench/host/bench.json "$STORE"
 	;;
 vm)
-	shift
+	set -- "${2:-6.12}" "${3:-fentry}"
 	out=${BENCH_OUT:-$PWD/.cache/bench/vm}
 	usual=
-	[ -n "${BENCH_CASES:-}${AGENT_BIN:-}${AGENT_CMD:-}" ] || { usual=yes && STORE=${STORE:-vm-${1:-6.12}-${2:-auto}}; }
+	[ -n "${BENCH_CASES:-}${AGENT_BIN:-}${AGENT_CMD:-}" ] || { usual=yes && STORE=${STORE:-vm-$1-$2}; }
 	test/bench/vm/run.sh "$@"
 	[ -z "${STORE:-}" ] || store "$out/bench.json" "$STORE"
 	if [ -z "$usual" ]; then
