@@ -21,9 +21,13 @@ func (k kernel) WatchProcess(tgid uint32) (discovery.Verdict, error) {
 }
 
 func (k kernel) SetProcess(tgid uint32, v discovery.Verdict) error {
+	layout := k.programs.layout(tgid)
 	err := k.p.SetProcess(tgid, probes.Verdict{
-		State: probes.State(v.State), Include: v.Include, Exclude: v.Exclude, Go: k.programs.layout(tgid),
+		State: probes.State(v.State), Include: v.Include, Exclude: v.Exclude, Go: layout,
 	})
+	if now := k.programs.layout(tgid); err == nil && now != layout { // it became known in between
+		err = k.p.SetGo(tgid, now)
+	}
 	if errors.Is(err, probes.ErrGone) {
 		return discovery.ErrGone
 	}

@@ -24,11 +24,13 @@ import (
 type programs struct {
 	probes *probes.Probes
 	log    *slog.Logger
-	fresh  chan uint32 // processes that were just selected
+	fresh  chan uint32    // processes that were just selected
+	ended  chan io.Closer // probes of processes that are over: the kernel takes its time to remove one
 
-	mu     sync.Mutex
-	byFile map[file]*program
-	byTGID map[uint32]*process
+	looking sync.Mutex // held while an executable is read: only byFile is used under it
+	byFile  map[file]*program
+	mu      sync.Mutex // never held for long: verdicts wait for it
+	byTGID  map[uint32]*process
 }
 
 // file tells an executable from others, and from what the same path held before.
@@ -56,7 +58,7 @@ const (
 
 func newPrograms(p *probes.Probes, log *slog.Logger) *programs {
 	return &programs{
-		probes: p, log: log, fresh: make(chan uint32, freshQueue),
+		probes: p, log: log, fresh: make(chan uint32, freshQueue), ended: make(chan io.Closer, freshQueue),
 		byFile: map[file]*program{}, byTGID: map[uint32]*process{},
 	}
 }
@@ -69,6 +71,8 @@ func (s *programs) run(ctx context.Context) {
 			return
 		case tgid := <-s.fresh:
 			s.kind(tgid)
+		case probe := <-s.ended:
+			s.remove(probe)
 		}
 	}
 }
@@ -94,9 +98,12 @@ func (s *programs) layout(tgid uint32) probes.GoLayout {
 // kind returns what a process runs. The first time that takes some milliseconds
 // for each executable.
 func (s *programs) kind(tgid uint32) link.Program {
+	s.looking.Lock()
+	defer s.looking.Unlock()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if p := s.byTGID[tgid]; p != nil {
+	p := s.byTGID[tgid]
+	s.mu.Unlock()
+	if p != nil {
 		return p.program.kind
 	}
 	exe := fmt.Sprintf("/proc/%d/exe", tgid)
@@ -105,8 +112,10 @@ func (s *programs) kind(tgid uint32) link.Program {
 		s.log.Debug("program not looked at", "pid", tgid, "error", err)
 		return link.OtherProgram
 	}
-	p := &process{program: prog}
+	p = &process{program: prog}
+	s.mu.Lock()
 	s.byTGID[tgid] = p
+	s.mu.Unlock()
 	if prog.kind == link.GoProgram {
 		s.instrument(tgid, exe, p)
 	}
@@ -123,14 +132,26 @@ func (s *programs) instrument(tgid uint32, exe string, p *process) {
 		err = s.probes.SetGo(tgid, p.program.layout)
 	}
 	if err == nil && p.program.entry != 0 {
-		p.probe, err = s.probes.AttachRoundTrip(tgid, exe, p.program.entry)
+		var probe io.Closer
+		probe, err = s.probes.AttachRoundTrip(tgid, exe, p.program.entry)
+		s.keep(tgid, p, probe)
 	}
 	if err != nil && !errors.Is(err, probes.ErrGone) && !errors.Is(err, unix.ESRCH) {
 		s.log.Warn("goroutines of a process cannot be told apart", "pid", tgid, "error", err)
 	}
 }
 
-// inspect returns what an executable is. mu is held.
+// keep notes a probe, or removes it if its process is over already.
+func (s *programs) keep(tgid uint32, p *process, probe io.Closer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.probe = probe
+	if s.byTGID[tgid] != p {
+		s.detach(p)
+	}
+}
+
+// inspect returns what an executable is. looking is held.
 func (s *programs) inspect(exe string) (*program, error) {
 	f, err := os.Open(exe)
 	if err != nil {
@@ -194,26 +215,41 @@ func (s *programs) forget(tgid uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.byTGID[tgid]; p != nil {
-		s.detach(tgid, p)
+		s.detach(p)
 		delete(s.byTGID, tgid)
 	}
 }
 
-func (s *programs) detach(tgid uint32, p *process) {
+// detach hands a probe over for removal. mu is held.
+func (s *programs) detach(p *process) {
 	if p.probe == nil {
 		return
 	}
-	if err := p.probe.Close(); err != nil {
-		s.log.Debug("probe not removed", "pid", tgid, "error", err)
+	select {
+	case s.ended <- p.probe:
+	default:
+		s.remove(p.probe)
 	}
 	p.probe = nil
+}
+
+func (s *programs) remove(probe io.Closer) {
+	if err := probe.Close(); err != nil {
+		s.log.Debug("probe not removed", "error", err)
+	}
 }
 
 // close removes all probes.
 func (s *programs) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for tgid, p := range s.byTGID {
-		s.detach(tgid, p)
+	for _, p := range s.byTGID {
+		if p.probe != nil {
+			s.remove(p.probe)
+			p.probe = nil
+		}
+	}
+	for len(s.ended) > 0 {
+		s.remove(<-s.ended)
 	}
 }

@@ -126,4 +126,5 @@ func TestProxyMidway(t *testing.T) {
 		})
 	}
 	th.finish(t)
+	requireBelow(t, th.agent.sink.Spans())
 }

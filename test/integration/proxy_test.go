@@ -18,7 +18,8 @@ import (
 
 // TestReverseProxy traces nginx as a proxy in front of a server that is not
 // selected: of each exchange one process tells both halves. nginx passes the
-// trace header on, so its two spans are siblings.
+// trace header on untouched, so that the span of its call is a child of the
+// request's, and not of whom the header names.
 func TestReverseProxy(t *testing.T) {
 	block := newPorts(t)
 	port := block.take(t)
@@ -48,6 +49,30 @@ func TestReverseProxy(t *testing.T) {
 		})
 	}
 	th.finish(t)
+	requireBelow(t, th.agent.sink.Spans())
+}
+
+// requireBelow requires that every call is a child of a request in its trace.
+func requireBelow(t *testing.T, spans []otlptest.Span) {
+	t.Helper()
+	requests, calls := map[string]bool{}, 0
+	for _, s := range spans {
+		if s.Kind == otlptest.Server {
+			requests[s.TraceID+s.SpanID] = true
+		}
+	}
+	for _, s := range spans {
+		if s.Kind != otlptest.Client {
+			continue
+		}
+		calls++
+		if !requests[s.TraceID+s.Parent] {
+			t.Errorf("its parent is no request in its trace: %s", &s)
+		}
+	}
+	if calls == 0 {
+		t.Error("no call was seen")
+	}
 }
 
 // nginxProxy is an nginx that passes everything on to a port of 127.0.0.1.
@@ -69,7 +94,7 @@ func through(c *tcase, conn *rawConn, upstream *server, r *request, keep bool) {
 	rep := c.exchange(conn, r)
 	server := r.truth(&rawConn{Conn: noConn{}, server: upstream})
 	client := &expect{
-		kind: otlptest.Client, traceID: r.ids[0], parent: r.ids[1], method: server.method, path: server.path, query: server.query,
+		kind: otlptest.Client, traceID: r.ids[0], parent: r.ids[1], anyParent: true, method: server.method, path: server.path, query: server.query,
 		status: rep.status, version: map[bool]string{false: "1.0", true: "1.1"}[keep], userAgent: server.userAgent,
 		reqBody: server.reqBody, respBody: ifPresent(rep.size), serverAddr: "127.0.0.1", serverPort: upstream.port,
 		peerAddr: "127.0.0.1", peerPort: upstream.port, end: rep.end,
