@@ -159,7 +159,7 @@ func pass(l net.Listener, to string) {
 	}
 }
 
-const apps = `
+const apps = `# pods in two namespaces that talk to each other
 {apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {tracing: enabled}}}
 ---
 {apiVersion: v1, kind: Namespace, metadata: {name: bank}}
