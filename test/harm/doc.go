@@ -10,7 +10,8 @@
 //
 // Every backend that the kernel loads is tested, for HARM_TIME (default 10s)
 // each; an agent lives for HARM_PERIOD (1s), and each connection pauses for
-// HARM_PACE (5ms) between its requests. TRACER_AGENT names a prebuilt agent
+// HARM_PACE (5ms) between its requests. HARM_ALONE=1 says that nobody else on the
+// machine loads BPF objects: none may be left then. TRACER_AGENT names a prebuilt agent
 // instead of building one. Servers and clients that are not packaged are the test
 // binary itself, so that it also runs where there is no Go: vm.sh runs it on stock
 // kernels.

@@ -61,6 +61,7 @@ type bench struct {
 	sink              *otlptest.Sink
 	log               *rig.KernelLog
 	pinned            map[string]bool
+	loaded            rig.Objects // before the first agent
 	agents            int
 }
 
@@ -81,6 +82,9 @@ func newBench(t *testing.T, binary, backend string) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.sink.Close)
+	if b.loaded, err = rig.LoadedObjects(); err != nil {
+		t.Fatal(err)
+	}
 	if b.log, err = rig.OpenKernelLog(); err != nil {
 		t.Fatal(err)
 	}
@@ -246,11 +250,29 @@ func (b *bench) verify(t *testing.T) {
 	if messages, err := b.log.Trouble(); err != nil || len(messages) > 0 {
 		t.Errorf("the kernel's log: %v\n  %s", err, strings.Join(messages, "\n  "))
 	}
+	b.requireNothingNew(t)
 	for path := range pinned(t) {
 		if !b.pinned[path] {
 			t.Errorf("pinned and left behind: %s", path)
 		}
 	}
+}
+
+// requireNothingNew looks at all objects of the kernel, also at those that no file
+// descriptor holds. That is of use only where nobody else loads any.
+func (b *bench) requireNothingNew(t *testing.T) {
+	t.Helper()
+	if os.Getenv("HARM_ALONE") == "" {
+		return
+	}
+	var now rig.Objects
+	poll(t, goneLimit, "no object is there that was not before", func() bool {
+		var err error
+		if now, err = rig.LoadedObjects(); err != nil {
+			t.Fatal(err)
+		}
+		return now.Len() == now.And(b.loaded).Len()
+	})
 }
 
 // pinned lists what is in the BPF file system.
