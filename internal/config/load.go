@@ -55,6 +55,7 @@ func (s Source) Load() (Config, error) {
 	}
 	cfg.Export.OTLP.Enabled = cfg.Export.OTLP.Endpoint != "" ||
 		env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] != "" || env["OTEL_EXPORTER_OTLP_ENDPOINT"] != ""
+	l.trustKubeconfig(ownIdentity(env))
 	l.validate()
 	return cfg, l.problems.err()
 }

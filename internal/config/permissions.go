@@ -103,15 +103,33 @@ func (id identity) trust(f *os.File) error {
 	return nil
 }
 
+// trustKubeconfig reports a kubeconfig that others could have written: the server
+// that it names decides which pods are traced. One that cannot be opened is
+// reported by who uses it.
+func (l *loader) trustKubeconfig(id identity) {
+	const path = "kubernetes.kubeconfig"
+	if l.cfg.Kubernetes.Kubeconfig == "" {
+		return
+	}
+	f, err := os.Open(l.cfg.Kubernetes.Kubeconfig)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if err := id.trust(f); err != nil {
+		l.report(path, fmt.Errorf("%s is not used: %w", f.Name(), err))
+	}
+}
+
 // Warnings returns what is unwise about where c, as loaded from s, has its
 // secrets, but does not keep the agent from running.
 func (s Source) Warnings(c Config) Problems {
 	env := environment(s.Env)
 	id := ownIdentity(env)
 	var out Problems
-	for _, key := range keyFiles(c, env) {
-		if who := id.readersOf(key.name); who != "" {
-			out = append(out, Problem{Where: Place{Source: key.name}, Message: fmt.Sprintf("%s can read this private key (%s); chmod 0600, or defaultMode: 0400 of a Secret", who, key.setting)})
+	for _, file := range secretFiles(c, env) {
+		if who := id.readersOf(file.name); who != "" {
+			out = append(out, Problem{Where: Place{Source: file.name}, Message: fmt.Sprintf("%s can read the secret in it (%s); chmod 0600, or defaultMode: 0400 of a Secret", who, file.setting)})
 		}
 	}
 	if len(c.Export.OTLP.Headers) > 0 && s.File != "" {
@@ -122,21 +140,25 @@ func (s Source) Warnings(c Config) Problems {
 	return out
 }
 
-// keyFile is a file that holds a private key, and what names it.
-type keyFile struct {
+// secretFile is a file that holds a private key or a token, and what names it.
+type secretFile struct {
 	name, setting string
 }
 
-func keyFiles(c Config, env map[string]string) []keyFile {
+func secretFiles(c Config, env map[string]string) []secretFile {
+	var files []secretFile
+	if c.Kubernetes.Kubeconfig != "" {
+		files = append(files, secretFile{c.Kubernetes.Kubeconfig, "kubernetes.kubeconfig"})
+	}
 	if c.Export.OTLP.TLS.KeyFile != "" {
-		return []keyFile{{c.Export.OTLP.TLS.KeyFile, "export.otlp.tls.key_file"}}
+		return append(files, secretFile{c.Export.OTLP.TLS.KeyFile, "export.otlp.tls.key_file"})
 	}
 	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"} {
 		if env[name] != "" {
-			return []keyFile{{env[name], name}}
+			return append(files, secretFile{env[name], name})
 		}
 	}
-	return nil
+	return files
 }
 
 // readersOf is readers for a regular file by its name; a file that is not there

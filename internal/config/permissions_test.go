@@ -88,6 +88,17 @@ func writeMode(t *testing.T, text string, file, dir fs.FileMode) string {
 	return name
 }
 
+// Who can write the kubeconfig decides which API server is believed.
+func TestUntrustedKubeconfigIsRefused(t *testing.T) {
+	for mode, want := range map[fs.FileMode]string{0o600: "", 0o666: "kubernetes.kubeconfig: "} {
+		name := writeMode(t, "{}", mode, 0o755)
+		_, err := Source{Env: []string{"TRACER_AGENT_KUBERNETES_KUBECONFIG=" + name}}.Load()
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("mode %o: %v, want %q", mode, err, want)
+		}
+	}
+}
+
 func TestForeignOwner(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a file away")
@@ -118,8 +129,9 @@ func TestWarnings(t *testing.T) {
 		{"private headers", Source{File: private}, ""},
 		{"no secret", Source{File: harmless}, ""},
 		{"no file", Source{}, ""},
-		{"key file", Source{File: byKey}, "everybody can read this private key (export.otlp.tls.key_file)"},
+		{"key file", Source{File: byKey}, "everybody can read the secret in it (export.otlp.tls.key_file)"},
 		{"key of a variable", Source{Env: []string{"OTEL_EXPORTER_OTLP_CLIENT_KEY=" + open}}, "(OTEL_EXPORTER_OTLP_CLIENT_KEY)"},
+		{"kubeconfig", Source{Env: []string{"TRACER_AGENT_KUBERNETES_KUBECONFIG=" + open}}, "(kubernetes.kubeconfig)"},
 		{"private key", Source{Env: []string{"OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY=" + private}}, ""},
 		{"no such key", Source{Env: []string{"OTEL_EXPORTER_OTLP_CLIENT_KEY=/nowhere/key"}}, ""},
 	}
