@@ -34,6 +34,7 @@ type pipeline struct {
 	records  uint64
 	bytes    uint64        // of the records
 	bad      atomic.Uint64 // records that did not decode
+	thrower  *thrower      // tests only, else nil
 }
 
 // totals are the counters of everything behind the ring.
@@ -43,6 +44,7 @@ type totals struct {
 	records uint64
 	bytes   uint64
 	bad     uint64
+	thrown  uint64
 }
 
 // maxTargets bounds the cache of targets; it is rebuilt when full.
@@ -59,6 +61,9 @@ func newPipeline(cfg config.Config, k conn.Kernel, d *discovery.Discovery, progr
 		return nil, err
 	}
 	p := &pipeline{discover: d, programs: programs, clock: clock, routes: map[string]*route.Set{}, targets: map[*discovery.Target]*spanbuilder.Target{}}
+	if p.thrower, err = newThrower(); err != nil {
+		return nil, err
+	}
 	if p.builder, err = spanbuilder.New(bc, clock, sink); err != nil {
 		return nil, err
 	}
@@ -128,6 +133,9 @@ func (p *pipeline) routeSet(patterns []string) *route.Set {
 
 // record takes one record of the data ring. The caller holds mu.
 func (p *pipeline) record(b []byte) {
+	if p.thrower.takes() {
+		return
+	}
 	p.records++
 	p.bytes += uint64(len(b))
 	kind, err := event.Peek(b)
@@ -223,5 +231,9 @@ func (p *pipeline) lifecycle(e *event.Proc) {
 func (p *pipeline) totals() totals {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return totals{table: p.table.Stats(), builder: p.builder.Stats(), records: p.records, bytes: p.bytes, bad: p.bad.Load()}
+	t := totals{table: p.table.Stats(), builder: p.builder.Stats(), records: p.records, bytes: p.bytes, bad: p.bad.Load()}
+	if p.thrower != nil {
+		t.thrown = p.thrower.thrown
+	}
+	return t
 }

@@ -108,6 +108,7 @@ func (a *Agent) pipelineSamples(e emit) {
 	counter(e, "records_total", "Records read from the kernel.", t.records)
 	counter(e, "record_bytes_total", "Bytes of those records.", t.bytes)
 	counter(e, "records_bad_total", "Records that did not decode.", t.bad)
+	counter(e, "records_thrown_total", "Records thrown away because a test asked for it.", t.thrown)
 	gauge(e, "connections", "Connections in the table.", float64(c.OpenConnections))
 	gauge(e, "exchanges_open", "Requests whose span is not finished: the response has not ended, or the trace is not known yet.",
 		float64(c.OpenExchanges+t.builder.Links.Held))
