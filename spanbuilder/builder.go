@@ -34,6 +34,7 @@ type Config struct {
 	ResponseHeaders []string
 	Secrets         *redact.Names // query keys whose values are redacted
 	Peers           Peers         // nil: addresses have no names
+	Seed            *[32]byte     // of identifiers; nil: they cannot be foreseen
 
 	Hold     time.Duration // how long a span may wait for news of its trace
 	MaxHeld  int           // spans that wait at a time
@@ -74,7 +75,7 @@ func New(cfg Config, clock *Clock, sink Sink) (*Builder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up trace context: %w", err)
 	}
-	ids, err := newIDs()
+	ids, err := newIDs(cfg.Seed)
 	if err != nil {
 		return nil, err
 	}

@@ -44,6 +44,12 @@ func (c *Clock) Sync() error {
 	return nil
 }
 
+// Offset returns what was measured last: wall clock minus monotonic clock, nanoseconds.
+func (c *Clock) Offset() int64 { return c.offset }
+
+// Set has offset stand for a measurement.
+func (c *Clock) Set(offset int64) { c.offset = offset }
+
 // Wall converts a CLOCK_MONOTONIC time to nanoseconds since the Unix epoch.
 func (c *Clock) Wall(ktime uint64) int64 { return int64(ktime) + c.offset }
 

@@ -130,7 +130,7 @@ func TestRatio(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := newIDs()
+	g, err := newIDs(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestRatio(t *testing.T) {
 
 // TestIDs: new identifiers do not repeat.
 func TestIDs(t *testing.T) {
-	g, err := newIDs()
+	g, err := newIDs(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,15 +11,18 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// ids makes identifiers that nobody can foresee. One goroutine.
+// ids makes identifiers. One goroutine.
 type ids struct{ source *mathrand.ChaCha8 }
 
-func newIDs() (*ids, error) {
-	var seed [32]byte
-	if _, err := rand.Read(seed[:]); err != nil {
-		return nil, fmt.Errorf("seed span ids: %w", err)
+// newIDs returns ids that follow from seed, or, if that is nil, from chance.
+func newIDs(seed *[32]byte) (*ids, error) {
+	if seed == nil {
+		seed = new([32]byte)
+		if _, err := rand.Read(seed[:]); err != nil {
+			return nil, fmt.Errorf("seed span ids: %w", err)
+		}
 	}
-	return &ids{mathrand.NewChaCha8(seed)}, nil
+	return &ids{mathrand.NewChaCha8(*seed)}, nil
 }
 
 // TraceID returns a valid trace id.

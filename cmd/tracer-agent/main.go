@@ -45,12 +45,15 @@ func serveDemo(args []string) int {
 
 func deps() cli.Deps {
 	return cli.Deps{
-		Run: func(ctx context.Context, cfg config.Config, reload cli.Reload, out io.Writer, log *slog.Logger) error {
-			return agent.Run(ctx, cfg, agent.Options{Version: version, Out: out, Log: log, Reload: agent.Reload(reload)})
+		Run: func(ctx context.Context, cfg config.Config, o cli.RunOptions, out io.Writer, log *slog.Logger) error {
+			return agent.Run(ctx, cfg, agent.Options{
+				Version: version, Out: out, Log: log, Reload: agent.Reload(o.Reload), Record: agent.Recording(o.Record),
+			})
 		},
-		Check: agent.Check,
-		Why:   agent.Why,
-		Demo:  agent.Demo,
-		Build: cli.Build{Version: version, Commit: commit, Date: date, ABI: event.Version},
+		Replay: agent.ReplayFile,
+		Check:  agent.Check,
+		Why:    agent.Why,
+		Demo:   agent.Demo,
+		Build:  cli.Build{Version: version, Commit: commit, Date: date, ABI: event.Version},
 	}
 }

@@ -36,6 +36,7 @@ type Agent struct {
 	control   *probes.Ring
 	data      *probes.Ring
 	metrics   *selfmetrics.Server
+	tape      *tape // nil: nothing is recorded
 
 	cluster     *kube.Cluster // nil: the Kubernetes API is not asked
 	stopCluster func()        // nil: it was not started
@@ -52,6 +53,7 @@ type Options struct {
 	Log     *slog.Logger    //
 	Extra   export.Exporter // if not nil, spans go here and nowhere else
 	Reload  Reload          // of the configuration
+	Record  Recording       // of what the kernel reports
 }
 
 // Start loads the programs, judges the processes that run, and starts the
@@ -93,7 +95,10 @@ func (a *Agent) start(ctx context.Context, opts Options) error {
 	if err != nil {
 		return fmt.Errorf("set up discovery: %w", err)
 	}
-	if a.pipeline, err = newPipeline(a.cfg, a.probes, a.discovery, a.programs, peersOf(a.cluster), a.queue); err != nil {
+	if a.tape, err = newTape(a.cfg, opts, a.probes.Backend(), a.log); err != nil {
+		return err
+	}
+	if a.pipeline, err = newPipeline(a.cfg, a.probes, a.discovery, a.programs, peersOf(a.cluster), a.queue, a.tape); err != nil {
 		return err
 	}
 	if a.control, err = a.probes.ControlRing(); err != nil {
@@ -184,10 +189,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	for range cap(failed) {
 		errs = append(errs, <-failed)
 	}
-	a.pipeline.mu.Lock()
-	defer a.pipeline.mu.Unlock()
-	a.pipeline.table.Poll() // what the kernel only counted may have completed a response
-	a.pipeline.builder.Flush()
+	a.pipeline.finish()
 	return errors.Join(errs...)
 }
 
@@ -252,6 +254,8 @@ func (a *Agent) release() error {
 			errs = append(errs, r.Close())
 		}
 	}
+	errs = append(errs, a.tape.close())
+	a.tape = nil
 	if a.programs != nil {
 		a.programs.close()
 	}

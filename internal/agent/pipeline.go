@@ -13,6 +13,7 @@ import (
 	"github.com/tracer-agent/tracer-agent/internal/conn"
 	"github.com/tracer-agent/tracer-agent/internal/discovery"
 	"github.com/tracer-agent/tracer-agent/internal/event"
+	"github.com/tracer-agent/tracer-agent/internal/record"
 	"github.com/tracer-agent/tracer-agent/internal/redact"
 	"github.com/tracer-agent/tracer-agent/internal/route"
 	"github.com/tracer-agent/tracer-agent/internal/tracecontext"
@@ -34,7 +35,9 @@ type pipeline struct {
 	records  uint64
 	bytes    uint64        // of the records
 	bad      atomic.Uint64 // records that did not decode
-	thrower  *thrower      // tests only, else nil
+	tape     *tape         // nil: nothing is recorded
+	// find says what the spans of a process have in common: target, but for a replay.
+	find func(tgid uint32) *spanbuilder.Target
 }
 
 // totals are the counters of everything behind the ring.
@@ -44,26 +47,31 @@ type totals struct {
 	records uint64
 	bytes   uint64
 	bad     uint64
-	thrown  uint64
 }
 
 // maxTargets bounds the cache of targets; it is rebuilt when full.
 const maxTargets = 4096
 
-func newPipeline(cfg config.Config, k conn.Kernel, d *discovery.Discovery, programs *programs, peers spanbuilder.Peers, sink spanbuilder.Sink) (*pipeline, error) {
+func newPipeline(cfg config.Config, k conn.Kernel, d *discovery.Discovery, programs *programs, peers spanbuilder.Peers, sink spanbuilder.Sink, t *tape) (*pipeline, error) {
 	bc, err := builderConfig(cfg)
 	if err != nil {
 		return nil, err
 	}
 	bc.Peers = peers
+	return buildPipeline(cfg, bc, &pipeline{discover: d, programs: programs, tape: t}, t.kernel(k), sink)
+}
+
+// buildPipeline adds to p what turns records into spans.
+func buildPipeline(cfg config.Config, bc spanbuilder.Config, p *pipeline, k conn.Kernel, sink spanbuilder.Sink) (*pipeline, error) {
 	clock, err := spanbuilder.NewClock()
 	if err != nil {
 		return nil, err
 	}
-	p := &pipeline{discover: d, programs: programs, clock: clock, routes: map[string]*route.Set{}, targets: map[*discovery.Target]*spanbuilder.Target{}}
-	if p.thrower, err = newThrower(); err != nil {
-		return nil, err
+	p.clock, p.routes, p.targets = clock, map[string]*route.Set{}, map[*discovery.Target]*spanbuilder.Target{}
+	if p.find == nil {
+		p.find = p.target
 	}
+	p.tape.clock(clock.Offset())
 	if p.builder, err = spanbuilder.New(bc, clock, sink); err != nil {
 		return nil, err
 	}
@@ -71,7 +79,7 @@ func newPipeline(cfg config.Config, k conn.Kernel, d *discovery.Discovery, progr
 		Connections: cfg.Kernel.MaxConnections, Pipelined: cfg.Limits.PipelinedRequests,
 		IdleUnix: cfg.Limits.IdleUnixConnection, Fields: cfg.HTTP.MaxFields,
 	}
-	p.table = conn.NewTable(limits, p.builder, k, p.target)
+	p.table = conn.NewTable(limits, p.builder, k, p.find)
 	return p, nil
 }
 
@@ -100,6 +108,7 @@ func builderConfig(cfg config.Config) (spanbuilder.Config, error) {
 // target finds what the spans of a process have in common.
 func (p *pipeline) target(tgid uint32) *spanbuilder.Target {
 	dt := p.discover.Lookup(tgid)
+	p.tape.target(tgid, dt, p.programs)
 	if dt == nil {
 		return nil
 	}
@@ -133,9 +142,6 @@ func (p *pipeline) routeSet(patterns []string) *route.Set {
 
 // record takes one record of the data ring. The caller holds mu.
 func (p *pipeline) record(b []byte) {
-	if p.thrower.takes() {
-		return
-	}
 	p.records++
 	p.bytes += uint64(len(b))
 	kind, err := event.Peek(b)
@@ -145,6 +151,40 @@ func (p *pipeline) record(b []byte) {
 	if err != nil {
 		p.bad.Add(1)
 	}
+	p.tape.data(b)
+}
+
+// poll looks after directions that have gone quiet. The caller holds mu.
+func (p *pipeline) poll() {
+	p.table.Poll()
+	p.tape.mark(record.KindPoll)
+}
+
+// sweep forgets what has been idle for long, and follows the wall clock. The
+// caller holds mu.
+func (p *pipeline) sweep(now uint64) error {
+	p.table.Sweep(now)
+	p.tape.mark(record.KindSweep, now)
+	err := p.clock.Sync()
+	p.tape.clock(p.clock.Offset())
+	return err
+}
+
+// settle lets go the spans that have waited long enough, and says whether any
+// still wait. The caller holds mu.
+func (p *pipeline) settle(now uint64) bool {
+	waiting := p.builder.Tick(now)
+	p.tape.mark(record.KindTick, now)
+	return waiting
+}
+
+// finish lets go all that waits.
+func (p *pipeline) finish() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.poll() // what the kernel only counted may have completed a response
+	p.builder.Flush()
+	p.tape.mark(record.KindEnd)
 }
 
 func (p *pipeline) dispatch(kind event.Kind, b []byte) error {
@@ -186,6 +226,7 @@ func (p *pipeline) dispatch(kind event.Kind, b []byte) error {
 // process must not wait for the thread that handles data, which may itself wait
 // for a processor.
 func (p *pipeline) control(b []byte) {
+	p.tape.control(b)
 	kind, err := event.Peek(b)
 	if err == nil {
 		err = p.process(kind, b)
@@ -231,9 +272,5 @@ func (p *pipeline) lifecycle(e *event.Proc) {
 func (p *pipeline) totals() totals {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t := totals{table: p.table.Stats(), builder: p.builder.Stats(), records: p.records, bytes: p.bytes, bad: p.bad.Load()}
-	if p.thrower != nil {
-		t.thrown = p.thrower.thrown
-	}
-	return t
+	return totals{table: p.table.Stats(), builder: p.builder.Stats(), records: p.records, bytes: p.bytes, bad: p.bad.Load()}
 }

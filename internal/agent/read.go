@@ -102,7 +102,7 @@ const settleEvery = 25 * time.Millisecond
 func (a *Agent) settle() (due time.Time) {
 	a.pipeline.mu.Lock()
 	defer a.pipeline.mu.Unlock()
-	if a.pipeline.builder.Tick(spanbuilder.Monotonic()) {
+	if a.pipeline.settle(spanbuilder.Monotonic()) {
 		due = time.Now().Add(settleEvery)
 	}
 	return due
@@ -151,11 +151,11 @@ func (a *Agent) tick() (next time.Duration, err error) {
 	p := a.pipeline
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.table.Poll()
+	p.poll()
+	p.tape.flush()
 	if now := time.Now(); now.Sub(p.swept) >= sweepEvery {
 		p.swept = now
-		p.table.Sweep(spanbuilder.Monotonic())
-		if err := p.clock.Sync(); err != nil {
+		if err := p.sweep(spanbuilder.Monotonic()); err != nil {
 			return 0, err
 		}
 	}

@@ -31,8 +31,10 @@ const (
 type Deps struct {
 	// Run traces until ctx is done, then flushes and returns. Spans printed as
 	// text or JSON go to out. cfg is valid, selects something and has at least
-	// one exporter; reload tells how to read it again.
-	Run func(ctx context.Context, cfg config.Config, reload Reload, out io.Writer, log *slog.Logger) error
+	// one exporter.
+	Run func(ctx context.Context, cfg config.Config, opts RunOptions, out io.Writer, log *slog.Logger) error
+	// Replay prints the spans of a recording to out as format says, text or json.
+	Replay func(ctx context.Context, file, format string, out io.Writer, log *slog.Logger) error
 	// Check finds out what this machine allows. cfg is Default if the user's
 	// has problems.
 	Check func(ctx context.Context, cfg config.Config) Report
@@ -44,6 +46,18 @@ type Deps struct {
 	Demo func(ctx context.Context, out io.Writer) error
 	// Build is what the linker was told.
 	Build Build
+}
+
+// RunOptions are what Run is told besides the configuration.
+type RunOptions struct {
+	Reload Reload
+	Record Recording
+}
+
+// Recording says where what the kernel reports is stored.
+type Recording struct {
+	File  string // "": nowhere
+	Limit int64  // bytes at most
 }
 
 // Reload tells a running agent how to read its configuration again.

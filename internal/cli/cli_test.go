@@ -29,13 +29,20 @@ type fakeAgent struct {
 	err    error
 	report Report
 	answer Explanation
+	record Recording
+	file   string // of replay, and its format
 }
 
 func (a *fakeAgent) deps() Deps {
 	return Deps{
-		Run: func(_ context.Context, cfg config.Config, _ Reload, out io.Writer, log *slog.Logger) error {
-			a.called, a.cfg = "run", cfg
+		Run: func(_ context.Context, cfg config.Config, opts RunOptions, out io.Writer, log *slog.Logger) error {
+			a.called, a.cfg, a.record = "run", cfg, opts.Record
 			log.Info("ready")
+			io.WriteString(out, "a span\n")
+			return a.err
+		},
+		Replay: func(_ context.Context, file, format string, out io.Writer, _ *slog.Logger) error {
+			a.called, a.file = "replay", file+" as "+format
 			io.WriteString(out, "a span\n")
 			return a.err
 		},
@@ -119,6 +126,9 @@ func TestUsageErrors(t *testing.T) {
 		{"bad level", "run --port 1 --log-level warning", `--log-level: unknown value "warning"; did you mean warn?`},
 		{"bad output", "why 1 --output jsn", `--output: unknown format "jsn"; did you mean json?`},
 		{"bad output of check", "check --output yaml", `--output: unknown format "yaml"`},
+		{"replay of nothing", "replay", "replay takes the name of one recording, but was given 0"},
+		{"replay as what", "replay x --stdout yaml", `--stdout is "yaml"; it can be text or json`},
+		{"replay at what level", "replay x --log-level loud", "--log-level"},
 		{"no file", "run --config /does/not/exist", "/does/not/exist: cannot read the configuration: no such file or directory"},
 		{"nothing selected", "run", "nothing is selected, so there is nothing to trace"},
 		{"only an exclusion", "run --exclude-exe /x", "nothing is selected"},
@@ -257,7 +267,7 @@ func TestDemo(t *testing.T) {
 }
 
 func TestHelpTeaches(t *testing.T) {
-	for _, command := range []string{"", "run", "check", "why", "demo", "version"} {
+	for _, command := range []string{"", "run", "check", "why", "demo", "version", "replay"} {
 		var agent fakeAgent
 		code, out, errOut := agent.execute(nil, strings.Fields(command+" --help")...)
 		if code != 0 || errOut != "" || agent.called != "" {
@@ -279,5 +289,22 @@ func TestCompletionOffersValues(t *testing.T) {
 		if out != want {
 			t.Errorf("completion of %q: %q, want %q", line, out, want)
 		}
+	}
+}
+
+func TestRecordAndReplay(t *testing.T) {
+	var agent fakeAgent
+	if code, _, errOut := agent.execute(nil, "run", "--port", "80", "--record", "f", "--record-limit", "5000"); code != 0 || agent.record != (Recording{"f", 5000}) {
+		t.Errorf("exit %d, recording %+v, stderr %q", code, agent.record, errOut)
+	}
+	if code, _, _ := agent.execute(nil, "run", "--port", "80"); code != 0 || agent.record.File != "" {
+		t.Errorf("exit %d, recording %+v without being asked to", code, agent.record)
+	}
+	if code, out, _ := agent.execute(nil, "replay", "f", "--stdout", "json"); code != 0 || out != "a span\n" || agent.file != "f as json" {
+		t.Errorf("exit %d, stdout %q, replayed %q", code, out, agent.file)
+	}
+	agent.err = errors.New("bad recording")
+	if code, _, errOut := agent.execute(nil, "replay", "f"); code != 1 || !strings.Contains(errOut, "bad recording") || agent.file != "f as text" {
+		t.Errorf("exit %d, stderr %q, replayed %q", code, errOut, agent.file)
 	}
 }

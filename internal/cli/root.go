@@ -46,7 +46,7 @@ func newRoot(call Invocation, deps Deps) *cobra.Command {
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
-		newRun(call, deps), newCheck(call, deps), newWhy(call, deps), newDemo(deps), newVersion(deps.Build),
+		newRun(call, deps), newReplay(call, deps), newCheck(call, deps), newWhy(call, deps), newDemo(deps), newVersion(deps.Build),
 	)
 	return root
 }

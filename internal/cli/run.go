@@ -39,8 +39,12 @@ least one of
 
 "tracer-agent demo" shows tracing at work without a service of your own.`
 
+// defaultRecordLimit has room for a few hundred thousand requests.
+const defaultRecordLimit = 256 << 20
+
 func newRun(call Invocation, deps Deps) *cobra.Command {
 	var flags flagSet
+	var recording Recording
 	cmd := &cobra.Command{
 		Use: "run", Short: "Trace the selected processes", Long: runHelp, Example: runExamples, Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -66,7 +70,8 @@ func newRun(call Invocation, deps Deps) *cobra.Command {
 			for _, w := range source.Warnings(cfg) {
 				log.Warn("configuration", "warning", w.String())
 			}
-			err = deps.Run(cmd.Context(), cfg, Reload{File: flags.file, Load: load}, call.Out, log)
+			opts := RunOptions{Reload: Reload{File: flags.file, Load: load}, Record: recording}
+			err = deps.Run(cmd.Context(), cfg, opts, call.Out, log)
 			if cmd.Context().Err() != nil && errors.Is(err, context.Canceled) {
 				return nil // it was told to stop, and did
 			}
@@ -77,6 +82,8 @@ func newRun(call Invocation, deps Deps) *cobra.Command {
 	flags.addSelection(cmd)
 	flags.addBackend(cmd)
 	flags.addOutput(cmd)
+	cmd.Flags().StringVar(&recording.File, "record", "", "also store what the kernel reports in this new `FILE`, for \"replay\"")
+	cmd.Flags().Int64Var(&recording.Limit, "record-limit", defaultRecordLimit, "size of that file at most, in `BYTES`")
 	return cmd
 }
 

@@ -30,8 +30,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func childRun(mode string) func(context.Context, config.Config, Reload, io.Writer, *slog.Logger) error {
-	return func(ctx context.Context, _ config.Config, _ Reload, out io.Writer, _ *slog.Logger) error {
+func childRun(mode string) func(context.Context, config.Config, RunOptions, io.Writer, *slog.Logger) error {
+	return func(ctx context.Context, _ config.Config, _ RunOptions, out io.Writer, _ *slog.Logger) error {
 		fmt.Fprintln(out, "ready")
 		<-ctx.Done()
 		fmt.Fprintln(out, "stopping")

@@ -108,6 +108,9 @@ func classify(c byte) (byte, class) {
 	return c, separator
 }
 
+// Secret says whether the value of a key, as it stands in a query, is secret.
+func (n *Names) Secret(key string) bool { return n.secret(key) }
+
 // secret says whether the value of a key, as it stands in a query, is secret.
 func (n *Names) secret(key string) bool {
 	if n == nil {

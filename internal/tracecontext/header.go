@@ -141,3 +141,6 @@ func trim(v []byte) []byte {
 	}
 	return v
 }
+
+// Reads says that name, in any case, is of a header that some format is read from.
+func Reads(name []byte) bool { return len(name) > 0 && classify(name) != hdrNone }
