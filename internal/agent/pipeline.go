@@ -37,7 +37,8 @@ type pipeline struct {
 	bad      atomic.Uint64 // records that did not decode
 	tape     *tape         // nil: nothing is recorded
 	// find says what the spans of a process have in common: target, but for a replay.
-	find func(tgid uint32) *spanbuilder.Target
+	find    func(tgid uint32) *spanbuilder.Target
+	thrower *thrower // tests only, else nil
 }
 
 // totals are the counters of everything behind the ring.
@@ -47,6 +48,7 @@ type totals struct {
 	records uint64
 	bytes   uint64
 	bad     uint64
+	thrown  uint64
 }
 
 // maxTargets bounds the cache of targets; it is rebuilt when full.
@@ -58,7 +60,11 @@ func newPipeline(cfg config.Config, k conn.Kernel, d *discovery.Discovery, progr
 		return nil, err
 	}
 	bc.Peers = peers
-	return buildPipeline(cfg, bc, &pipeline{discover: d, programs: programs, tape: t}, t.kernel(k), sink)
+	p := &pipeline{discover: d, programs: programs, tape: t}
+	if p.thrower, err = newThrower(); err != nil {
+		return nil, err
+	}
+	return buildPipeline(cfg, bc, p, t.kernel(k), sink)
 }
 
 // buildPipeline adds to p what turns records into spans.
@@ -142,6 +148,9 @@ func (p *pipeline) routeSet(patterns []string) *route.Set {
 
 // record takes one record of the data ring. The caller holds mu.
 func (p *pipeline) record(b []byte) {
+	if p.thrower.takes() {
+		return
+	}
 	p.records++
 	p.bytes += uint64(len(b))
 	kind, err := event.Peek(b)
@@ -272,5 +281,9 @@ func (p *pipeline) lifecycle(e *event.Proc) {
 func (p *pipeline) totals() totals {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return totals{table: p.table.Stats(), builder: p.builder.Stats(), records: p.records, bytes: p.bytes, bad: p.bad.Load()}
+	t := totals{table: p.table.Stats(), builder: p.builder.Stats(), records: p.records, bytes: p.bytes, bad: p.bad.Load()}
+	if p.thrower != nil {
+		t.thrown = p.thrower.thrown
+	}
+	return t
 }
