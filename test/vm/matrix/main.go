@@ -4,8 +4,8 @@
 // the verifier's instruction counts with the golden table and lists what failed.
 //
 //	matrix FILE...             judge results; status 1 if anything is wrong
-//	matrix -accept FILE...     the same, then make the counts the golden ones
-//	matrix -publish FILE...    keep full results here and render docs/support.md
+//	matrix -accept FILE...     make their counts the golden ones, then judge
+//	matrix -publish FILE...    keep the results of cases here and render docs/support.md
 //	matrix -publish            render docs/support.md
 //
 // A file is named for its kernel: 6.1.txt, 6.1-arm64.txt.
@@ -16,7 +16,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 )
 
 // Where things are, from the root of the repository.
@@ -29,7 +28,7 @@ const (
 
 func main() {
 	accept := flag.Bool("accept", false, "make the instruction counts the golden ones")
-	publish := flag.Bool("publish", false, "keep full results and render "+supportPath)
+	publish := flag.Bool("publish", false, "keep the results of cases and render "+supportPath)
 	flag.Parse()
 	if err := run(flag.Args(), *accept, *publish); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -38,61 +37,46 @@ func main() {
 }
 
 func run(paths []string, accept, publish bool) error {
-	golden, err := readGolden(goldenPath)
+	accepted, err := readGolden(goldenPath)
 	if err != nil {
 		return err
 	}
-	var wrong []string
+	var all []*results
 	for _, path := range paths {
 		r, err := readResults(path)
 		if err != nil {
 			return err
 		}
-		fmt.Println(r.summary())
-		wrong = append(wrong, r.failures()...)
+		all = append(all, r)
 		if accept {
-			golden.accept(r)
-		} else {
-			wrong = append(wrong, golden.compare(r)...)
-		}
-		if publish && r.set == "full" {
-			if err := r.keep(resultsPath); err != nil {
-				return err
-			}
+			accepted.accept(r)
 		}
 	}
 	if accept {
-		if err := os.WriteFile(goldenPath, []byte(golden.String()), 0o644); err != nil {
+		if err := os.WriteFile(goldenPath, []byte(accepted.String()), 0o644); err != nil {
 			return fmt.Errorf("write golden table: %w", err)
 		}
 	}
 	if publish {
-		if err := renderSupport(); err != nil {
+		if err := publishResults(all); err != nil {
 			return err
 		}
 	}
-	for _, w := range wrong {
-		fmt.Println("  " + w)
+	return judge(all, accepted)
+}
+
+// judge prints a line for each kernel and everything that is wrong.
+func judge(all []*results, accepted golden) error {
+	failed := false
+	for _, r := range all {
+		fmt.Println(r.summary())
+		for _, w := range append(r.failures(), accepted.compare(r)...) {
+			fmt.Println("  " + w)
+			failed = true
+		}
 	}
-	if len(wrong) > 0 {
+	if failed {
 		return errors.New("the kernel matrix has failures")
 	}
 	return nil
-}
-
-// readKept reads the results that the documentation shows, by kernel.
-func readKept(dir string) (map[string]*results, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, "*.txt"))
-	if err != nil {
-		return nil, err
-	}
-	kept := map[string]*results{}
-	for _, path := range paths {
-		r, err := readResults(path)
-		if err != nil {
-			return nil, err
-		}
-		kept[r.kernel] = r
-	}
-	return kept, nil
 }

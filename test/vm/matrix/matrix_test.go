@@ -90,7 +90,12 @@ func TestGolden(t *testing.T) {
 
 func TestGoldenIsReadAsWritten(t *testing.T) {
 	g := golden{"6.1": {"fentry/tcp_send": 1000, "fentry/tcp_page": 7}, "5.10": {"fentry/tcp_send": 900}}
-	g.accept(&results{kernel: "6.12-arm64", insns: map[string]int{"sock-tracepoint/sock_send": 3}})
+	loaded := []outcome{{backend: "all", name: "verifier", result: "pass"}}
+	g.accept(&results{kernel: "6.12-arm64", outcomes: loaded, insns: map[string]int{"sock-tracepoint/sock_send": 3}})
+	g.accept(&results{kernel: "6.1", insns: map[string]int{"fentry/tcp_send": 1}})
+	if g["6.12-arm64"] == nil || g["6.1"]["fentry/tcp_send"] != 1000 {
+		t.Fatalf("%v: accepted is what the verifier passed, and nothing else", g)
+	}
 	path := filepath.Join(t.TempDir(), "verifier.txt")
 	if err := os.WriteFile(path, []byte(g.String()), 0o600); err != nil {
 		t.Fatal(err)
@@ -124,7 +129,7 @@ func TestCells(t *testing.T) {
 	r := parsed(t, sample)
 	for cell, want := range map[[2]string]string{
 		{"fentry", "TestSyscalls"}: "**no**", {"fentry", "io_uring"}: "–", {"fentry", "verifier"}: "yes",
-		{"sock-tracepoint", "verifier"}: "–", {"syscall-tracepoint", "TestSyscalls"}: "yes",
+		{"sock-tracepoint", "verifier"}: "–", {"fentry", "TestServers"}: "", {"syscall-tracepoint", "TestSyscalls"}: "yes",
 	} {
 		if got := r.cell(cell[0], cell[1]); got != want {
 			t.Errorf("%v: %s, want %s", cell, got, want)
