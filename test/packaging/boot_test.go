@@ -51,10 +51,11 @@ func bootDisk(t *testing.T) string {
 		"testdata/web.service":                  "/etc/systemd/system/web.service",
 		"testdata/late.service":                 "/etc/systemd/system/late.service",
 		"testdata/other.service":                "/etc/systemd/system/other.service",
-		"testdata/proof.service":                "/etc/systemd/system/multi-user.target.wants/proof.service",
+		"testdata/proof.service":                "/etc/systemd/system/proof.service",
 	} {
 		command(t, "cp", file, root+to)
 	}
+	inRoot(t, root, "systemctl", "enable", "proof.service")
 	disk := filepath.Join(t.TempDir(), "disk")
 	command(t, "mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-d", root, disk, "900M")
 	return disk
@@ -71,7 +72,7 @@ func boot(t *testing.T, kernel, disk string) map[string]string {
 		"-nodefaults", "-no-reboot", "-display", "none", "-monitor", "none", "-net", "none",
 		"-serial", "file:"+dir+"/console", "-serial", "file:"+dir+"/said",
 		"-drive", "file="+disk+",format=raw,if=none,id=root,snapshot=on", "-device", "nvme,serial=root,drive=root",
-		"-kernel", kernel, "-append", "console=ttyS0 no_timer_check quiet panic=-1 oops=panic root=/dev/nvme0n1 rootfstype=ext4 rootwait rw net.ifnames=0 systemd.unified_cgroup_hierarchy=1")
+		"-kernel", kernel, "-append", "console=ttyS0 no_timer_check quiet panic=-1 oops=panic root=/dev/nvme0n1 rootfstype=ext4 rootwait rw net.ifnames=0 systemd.mask=serial-getty@ttyS0.service")
 	out, err := qemu.CombinedOutput()
 	said, _ := os.ReadFile(dir + "/said") // empty if there is none
 	if err != nil || !strings.Contains(string(said), "@@ end") {
