@@ -91,10 +91,11 @@ type Discovery struct {
 
 // record is a process with a verdict.
 type record struct {
-	verdict Verdict // what the kernel's entry was when last seen
-	own     Verdict // without regard to listening ports: what a fork shares whenever it was made
-	rule    int     // include rule that selected it, or noRule
-	target  *Target // non-nil iff Selected
+	verdict Verdict  // what the kernel's entry was when last seen
+	own     Verdict  // without regard to listening ports: what a fork shares whenever it was made
+	rule    int      // include rule that selected it, or noRule
+	rules   *Matcher // that rule and the verdict's masks are of
+	target  *Target  // non-nil iff Selected
 	program program
 	start   uint64 // 0: forked and not read yet
 	setAt   time.Time

@@ -17,15 +17,13 @@ import (
 // change is a reason to judge processes again from the start, so that verdicts
 // may also fall.
 type change struct {
-	pods map[string]bool // whose processes are affected; nil: all processes
-	old  *Matcher        // the rules before
-
+	pods    map[string]bool     // whose processes are affected; nil: all processes
 	heard   *listeners          // what listens, read once
 	renewed map[*Target]*Target // what became of those that processes share
 }
 
-func (d *Discovery) newChange(pods map[string]bool, old *Matcher) *change {
-	return &change{pods: pods, old: old, heard: newListeners(d.matcher.ports), renewed: map[*Target]*Target{}}
+func (d *Discovery) newChange(pods map[string]bool) *change {
+	return &change{pods: pods, heard: newListeners(d.matcher.ports), renewed: map[*Target]*Target{}}
 }
 
 func (c *change) affects(pod string) bool { return c.pods == nil || c.pods[pod] }
@@ -42,7 +40,7 @@ func (d *Discovery) Refresh(uids []string) {
 	}
 	d.passing.Lock()
 	defer d.passing.Unlock()
-	d.change(d.newChange(pods, d.matcher))
+	d.change(d.newChange(pods))
 }
 
 // Apply puts other rules in force. What stays selected is traced without a
@@ -62,7 +60,7 @@ func (d *Discovery) Apply(m *Matcher) error {
 	d.mu.Lock()
 	d.matcher = m
 	d.mu.Unlock()
-	d.change(d.newChange(nil, old))
+	d.change(d.newChange(nil))
 	err := d.namePorts(m)
 	if _, passErr := d.pass(newListeners(m.ports)); err == nil {
 		err = passErr
@@ -174,22 +172,22 @@ func (d *Discovery) rejudge(p *process, old, parent *record, c *change) *record 
 	if j.needsPorts() {
 		j = d.matcher.listen(j, c.heard.ports(p))
 	}
-	if rule := d.sameRule(old.rule, c.old); j.State == StateCandidate && old.verdict.State == StateSelected && rule != noRule && d.matcher.include[rule].bit&j.Include != 0 {
+	if rule := d.sameRule(old); j.State == StateCandidate && old.verdict.State == StateSelected && rule != noRule && d.matcher.include[rule].bit&j.Include != 0 {
 		j.State, j.rule = StateSelected, rule
 	}
 	if !d.matcher.needsEntry(j.Verdict) {
 		return nil
 	}
-	return &record{verdict: j.Verdict, own: own, rule: j.rule}
+	return &record{verdict: j.Verdict, own: own, rule: j.rule, rules: d.matcher}
 }
 
-// sameRule returns the include rule that asks for the same as one of the rules
-// before, noRule if there is none.
-func (d *Discovery) sameRule(rule int, old *Matcher) int {
-	if rule == noRule || old == d.matcher {
-		return rule
+// sameRule returns the include rule that asks for the same as the one that a
+// record was selected by, noRule if there is none.
+func (d *Discovery) sameRule(rec *record) int {
+	if rec.rule == noRule || rec.rules == d.matcher {
+		return rec.rule
 	}
-	was := old.include[rule].src
+	was := rec.rules.include[rec.rule].src
 	for i := range d.matcher.include {
 		is := d.matcher.include[i].src
 		is.Name, is.Routes = was.Name, was.Routes
@@ -218,7 +216,7 @@ func (d *Discovery) renew(p *process, rec, old *record, c *change) *Target {
 	}
 	is := d.newTarget(p, rec.rule, was.revoked)
 	is.Resource = sameInstance(is.Resource, was.Resource)
-	if is.Rule == was.Rule && is.RuleIndex == was.RuleIndex && is.Resource.Equal(was.Resource) && slices.Equal(is.Routes, was.Routes) {
+	if is.Rule == was.Rule && is.Resource.Equal(was.Resource) && slices.Equal(is.Routes, was.Routes) {
 		is = was
 	}
 	c.renewed[was], c.renewed[is] = is, is

@@ -86,7 +86,7 @@ func (d *Discovery) settle(tgid uint32, l *listeners) *record {
 		d.drop(tgid)
 		return nil
 	}
-	rec := record{verdict: j.Verdict, own: own, rule: j.rule}
+	rec := record{verdict: j.Verdict, own: own, rule: j.rule, rules: d.matcher}
 	return d.commit(p, entry, rec, parent)
 }
 
@@ -153,7 +153,7 @@ func (d *Discovery) target(p *process, rec, old, parent *record) *Target {
 	}
 	for _, known := range []*record{old, parent} {
 		if known != nil && known.target != nil && !known.target.Revoked() {
-			rec.rule = known.rule
+			rec.rule = d.sameRule(known)
 			return known.target
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // the resource's pid is of the process that was first seen with the program.
 type Target struct {
 	Rule      string             // name of the include rule, may be empty
-	RuleIndex int                // index of the include rule; -1: inherited from a process that is not known any more
+	RuleIndex int                // index of the include rule among those then in force; -1: inherited from a process that is not known any more
 	Service   string             // service.name of Resource, never empty
 	Resource  *resource.Resource // one pointer for all spans of the instance
 	Routes    []string           // the rule's; read-only

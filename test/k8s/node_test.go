@@ -6,6 +6,7 @@ package k8s
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net"
@@ -175,7 +176,7 @@ const apps = `# pods in two namespaces that talk to each other
 {apiVersion: v1, kind: Service, metadata: {name: ledger, namespace: bank}, spec: {clusterIP: 10.96.0.51, selector: {app: ledger}, ports: [{port: 80, targetPort: 8080}]}}
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: teller, namespace: bank}, spec: {terminationGracePeriodSeconds: 0,
-  containers: [{name: app, image: "localhost/echo:1", imagePullPolicy: Never, args: ["http://10.96.0.51/CANARY?echo=CANARY"]}]}}
+  containers: [{name: app, image: "localhost/echo:1", imagePullPolicy: Never, args: ["http://10.96.0.51/secret=CANARY"]}]}}
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: buyer, namespace: bank}, spec: {terminationGracePeriodSeconds: 0,
   containers: [{name: app, image: "localhost/echo:1", imagePullPolicy: Never, args: ["http://10.96.0.50/from-bank"]}]}}
@@ -190,10 +191,11 @@ func TestDaemonSetOnANode(t *testing.T) {
 	n := newNode(t)
 	sink := newSink(t)
 	n.forward("4317", strings.TrimPrefix(sink.Endpoint(otlptest.GRPC), "http://"))
-	canary := "canary" + newContainerID()[:16]
+	seed := newContainerID()[:16]
+	canary := fmt.Sprintf("%x", sha256.Sum256([]byte(seed)))
 	n.apply(strings.Replace(string(manifest(t)), "image: tracer-agent:latest", "image: localhost/tracer-agent:1", 1))
 	n.kubectl("-n", "tracer-agent", "rollout", "status", "daemonset/tracer-agent", "--timeout=120s")
-	n.apply(strings.ReplaceAll(apps, "CANARY", canary))
+	n.apply(strings.ReplaceAll(apps, "CANARY", seed))
 	for _, d := range []string{"shop/cart", "bank/ledger"} {
 		ns, name, _ := strings.Cut(d, "/")
 		n.kubectl("-n", ns, "rollout", "status", "deployment/"+name, "--timeout=120s")
@@ -201,7 +203,8 @@ func TestDaemonSetOnANode(t *testing.T) {
 	a := &agent{sink: sink}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the agent's log:\n%s", tail(n.kubectl("-n", "tracer-agent", "logs", "daemonset/tracer-agent"), 3000))
+			log := n.command("nsenter", "-t", fmt.Sprint(n.main.pid()), "-m", "sh", "-c", "cat /var/log/pods/tracer-agent_*/*/*.log")
+			t.Logf("the agent's log (its end):\n%s", tail(log, 3000))
 		}
 	})
 
