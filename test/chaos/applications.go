@@ -135,24 +135,29 @@ func busy(addr, target string, rate float64, done <-chan struct{}) (n count) {
 		defer ticker.Stop()
 		pace = ticker.C
 	}
-	for {
-		if pace != nil {
-			select {
-			case <-done:
-				return n
-			case <-pace:
-			}
-		}
-		select {
-		case <-done:
-			return n
-		default:
-		}
+	for due(pace, done) {
 		n.Sent++
 		if err := c.get(target); err != nil {
 			n.wrong(err)
-			return n
+			break
 		}
+	}
+	return n
+}
+
+// due waits for the pace, if there is one, and says whether it is not done.
+func due(pace <-chan time.Time, done <-chan struct{}) bool {
+	if pace != nil {
+		select {
+		case <-pace:
+		case <-done:
+		}
+	}
+	select {
+	case <-done:
+		return false
+	default:
+		return true
 	}
 }
 

@@ -184,6 +184,7 @@ const perProcess = 16_000
 func manyConnections(s *stage, o *outcome) error {
 	parts := (s.connections + perProcess - 1) / perProcess
 	var addrs []string
+	var crowds []*rig.Process
 	for range parts {
 		addr, err := s.web()
 		if err != nil {
@@ -194,30 +195,17 @@ func manyConnections(s *stage, o *outcome) error {
 	if err := s.trace(nil, nil, addrs...); err != nil {
 		return err
 	}
-	var crowds []*rig.Process
 	lines := make(chan string, 2*parts)
 	for i, addr := range addrs {
-		size := (s.connections + i) / parts
-		p, err := rig.Start(s.dir, fmt.Sprintf("crowd-%d", i), fmt.Sprintf("%s crowd %s %d", s.self, addr, size), nil, func(line string) { lines <- line })
+		command := fmt.Sprintf("%s crowd %s %d", s.self, addr, (s.connections+i)/parts)
+		p, err := rig.Start(s.dir, fmt.Sprintf("crowd-%d", i), command, nil, func(line string) { lines <- line })
 		if err != nil {
 			return err
 		}
 		defer p.Stop()
 		crowds = append(crowds, p)
 	}
-	if err := s.awaitCrowd(lines, parts, func(string) error { return nil }); err != nil {
-		return err
-	}
-	for _, p := range crowds {
-		p.Signal(syscall.SIGUSR1)
-	}
-	err := s.awaitCrowd(lines, parts, func(line string) error {
-		var n count
-		err := json.Unmarshal([]byte(line), &n)
-		s.clients.add(n)
-		return err
-	})
-	if err != nil {
+	if err := s.askTwice(crowds, lines); err != nil {
 		return err
 	}
 	metrics, err := s.require(o)
@@ -229,6 +217,23 @@ func manyConnections(s *stage, o *outcome) error {
 		s.problemf("only %d connections were opened", s.clients.Opened)
 	}
 	return nil
+}
+
+// askTwice waits until all connections are open, has a second request sent on
+// each, and takes the counts.
+func (s *stage) askTwice(crowds []*rig.Process, lines <-chan string) error {
+	if err := s.awaitCrowd(lines, len(crowds), func(string) error { return nil }); err != nil {
+		return err
+	}
+	for _, p := range crowds {
+		p.Signal(syscall.SIGUSR1)
+	}
+	return s.awaitCrowd(lines, len(crowds), func(line string) error {
+		var n count
+		err := json.Unmarshal([]byte(line), &n)
+		s.clients.add(n)
+		return err
+	})
 }
 
 // awaitCrowd waits for a line of each process.

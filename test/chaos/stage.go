@@ -71,16 +71,13 @@ func (s *stage) close() {
 	}
 }
 
-// serve starts a server; command gets the port for %d. It returns its address.
+// serve starts a server; command has %d for the port. It returns its address.
 func (s *stage) serve(command string) (addr string, err error) {
 	port, err := rig.FreePort()
 	if err != nil {
 		return "", err
 	}
-	if strings.Contains(command, "%d") {
-		command = fmt.Sprintf(command, port)
-	}
-	p, err := rig.Start(s.dir, fmt.Sprintf("server-%d", len(s.servers)), command, nil, nil)
+	p, err := rig.Start(s.dir, fmt.Sprintf("server-%d", len(s.servers)), fmt.Sprintf(command, port), nil, nil)
 	if err != nil {
 		return "", err
 	}
