@@ -31,7 +31,8 @@ PACKAGE_VERSION=$(echo "$PACKAGE_VERSION" | tr -- '-' '+') # a dash would begin 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 only=${ONLY:-all}
-[ "$only" != all ] || rm -f "$out"/tracer-agent[_-]* "$out/SHA256SUMS"
+rm -f "$out/SHA256SUMS"
+[ "$only" != all ] || rm -f "$out"/tracer-agent[_-]*
 
 # The tools are those of this folder's own Go module.
 tools="./image ./sbom"
