@@ -44,14 +44,19 @@ func (s *cgroupSet) find() error {
 	if err != nil {
 		return fmt.Errorf("read mounts: %w", err)
 	}
-	best := -1
+	found := false
+	var best cgroupPath
 	for _, m := range mounts {
+		if m.FSType != "cgroup2" {
+			continue
+		}
 		// In a container there may be its own part of the hierarchy besides the host's.
-		if ups := splitCgroupPath(m.Root).ups; m.FSType == "cgroup2" && ups > best {
-			s.mount, s.root, best = m.MountPoint, m.Root, ups
+		root := splitCgroupPath(m.Root)
+		if !found || root.ups > best.ups || root.ups == best.ups && len(root.names) < len(best.names) {
+			s.mount, s.root, best, found = m.MountPoint, m.Root, root, true
 		}
 	}
-	if best < 0 {
+	if !found {
 		return errNoCgroup2
 	}
 	return nil

@@ -73,6 +73,9 @@ func (d *Discovery) Apply(m *Matcher) error {
 func (d *Discovery) change(c *change) {
 	d.pruneCgroups()
 	quiet := 1
+	if c.pods == nil {
+		quiet = 2 // children may be reviewed before their parents
+	}
 	for range maxPasses {
 		if d.reviewAll(c) {
 			quiet = 3
@@ -93,7 +96,7 @@ func (d *Discovery) reviewAll(c *change) (fell bool) {
 	for _, tgid := range d.recorded() {
 		fell = d.review(tgid, c) || fell
 	}
-	if fell {
+	if fell || c.pods == nil {
 		d.mu.Lock()
 		d.fellAt = d.now()
 		d.mu.Unlock()
@@ -102,7 +105,7 @@ func (d *Discovery) reviewAll(c *change) (fell bool) {
 }
 
 // distrusts tells whether the kernel's entry of a process may be the copy of a
-// verdict that fell. Callers hold mu.
+// verdict that fell, or of other rules. Callers hold mu.
 func (d *Discovery) distrusts() bool { return d.now().Sub(d.fellAt) < settling }
 
 // rise judges the affected processes that have no verdict.

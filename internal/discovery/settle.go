@@ -18,10 +18,16 @@ func (d *Discovery) judge(p *process) judgement {
 // forkedFrom returns the record of the process that p was forked from without
 // an exec since, an empty one if that is not known. Callers hold mu.
 func (d *Discovery) forkedFrom(p *process) *record {
-	if parent := d.procs[p.stat.ppid]; parent != nil && parent.forked(p) {
+	parent := d.procs[p.stat.ppid]
+	if parent == nil || !parent.forked(p) {
+		return &record{rule: noRule, rules: d.matcher}
+	}
+	if parent.rules == d.matcher {
 		return parent
 	}
-	return &record{rule: noRule}
+	before := *parent // not reviewed yet: its masks are of other rules
+	before.own = Verdict{State: parent.own.State}
+	return &before
 }
 
 // consider judges a process that has no entry and settles it if it needs one.
