@@ -113,7 +113,7 @@ func (b *Builder) Request(x *Exchange, h *httpparse.Head) {
 	b.stats.InvalidContexts += uint64(r.Invalid)
 	b.facts = link.Facts{
 		Server: x.Server, TGID: x.TGID, TID: x.TID, Task: x.Task, ParentTask: x.ParentTask, Program: x.Target.Program,
-		Ktime: x.ReqStart, Conn: x.Conn, Key: x.Key, Local: x.Local, Context: r, Method: h.Method, Target: h.Target, Agent: agent,
+		Ktime: x.ReqStart, Conn: x.Conn, First: x.First, Key: x.Key, Local: x.Local, Context: r, Method: h.Method, Target: h.Target, Agent: agent,
 		Exports: !x.Server && exportsSpans(h),
 	}
 	x.node = b.links.Start(&b.facts)

@@ -60,6 +60,7 @@ type Exchange struct {
 	// started that one. 0: not known.
 	Task, ParentTask uint64
 	Conn             uint64   // the connection's name
+	First            bool     // it is the connection's first request
 	Key              link.Key // how the other end knows the exchange
 	Local            bool     // of a SERVER: a traced client may be at the other end
 	AnswerTID        uint32   // of the thread that wrote or read the response's head

@@ -124,7 +124,7 @@ struct {
  * probe on Go's HTTP client, taken by the send hook. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
+	__uint(max_entries, 16384);
 	__type(key, u64);
 	__type(value, struct caller);
 } caller_by_inode SEC(".maps");

@@ -46,7 +46,7 @@ func (r *requests) Head(h *httpparse.Head) httpparse.Method {
 	p.method, p.turn = methodOf(h.Method), t.turn
 	p.x = spanbuilder.Exchange{
 		Peer: &c.peer, Server: t.dir == event.Recv, TGID: c.tgid, TID: c.tid, Task: c.task, ParentTask: c.parentTask,
-		Conn: c.id, Key: c.key(), Local: t.dir == event.Recv && t.mayBeLocal(c),
+		Conn: c.id, First: c.streams[t.dir].exact && c.streams[t.dir].start == 0, Key: c.key(), Local: t.dir == event.Recv && t.mayBeLocal(c),
 		ReqStart: c.streams[t.dir].first, ReqBody: -1, RespBody: -1, Target: c.findTarget(t.targets),
 	}
 	c.streams[t.dir].exact = false // the next one in these bytes begins elsewhere

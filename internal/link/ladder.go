@@ -107,7 +107,7 @@ func (l *Linker) climb(n *Node, f *Facts) (s *Node, e Evidence, ambiguous bool) 
 			}
 		}
 	case NginxProgram:
-		if s := p.opened[f.Conn]; s != nil {
+		if s := p.opened[f.Conn]; s != nil && f.First {
 			return s, Sequence, false
 		}
 		if s := p.read[f.TID]; s != nil {

@@ -86,6 +86,7 @@ type Facts struct {
 	Program          Program
 	Ktime            uint64 // of the request's first byte
 	Conn             uint64 // the agent's name of the connection
+	First            bool   // it is the connection's first request
 	Key              Key
 	Local            bool                 // of a SERVER: a traced client may be at the other end
 	Context          *tracecontext.Result // what the headers say; not kept

@@ -362,7 +362,7 @@ func TestSequence(t *testing.T) {
 	w.l.Opened(NginxProgram, 52, 1, 1, w.ktime) // for nobody: the thread has not read since
 	for conn, name := range map[uint64]string{50: "for a", 51: "for b", 52: "for nobody"} {
 		g := f
-		g.Conn = conn
+		g.Conn, g.First = conn, true
 		w.end(w.call(g), name)
 	}
 	w.l.Moved(1, 1, a)

@@ -28,6 +28,7 @@ type Tally struct {
 	Claimed  int // spans that were given a parent
 	Right    int // ... and it is the right one
 	Dangling int // of the claimed: the parent is no span that was received
+	Bridged  int // given the grandparent, the parent being no span that was received: neither claimed nor wrong
 }
 
 // Precision is the share of the claimed links that are right; 1 if none was claimed.
@@ -139,9 +140,20 @@ func (s *scorer) request(r *Request) {
 		}
 		s.Exchanges.Expected += max(r.attempts(), len(servers))
 		for _, v := range servers {
+			if len(clients) < r.attempts() && s.bridged(v, r.ID) {
+				s.Exchanges.Bridged++
+				continue
+			}
 			s.link(&s.Exchanges, v, id, otlptest.Client)
 		}
 	}
+}
+
+// bridged says that v, the leaf's span of a call whose own span is missing, is
+// below the request that made the call.
+func (s *scorer) bridged(v *otlptest.Span, request string) bool {
+	p := s.bySpan[v.Parent]
+	return p != nil && p.Kind == otlptest.Server && TruthID(p) == request && p.TraceID == v.TraceID
 }
 
 // spans returns the spans of a truth id, of which there should be want.
