@@ -128,3 +128,23 @@ func (a *Agent) becomeReady(ctx context.Context) error {
 	}
 	return nil
 }
+
+// askCluster reads once what the API tells of this node. Without an answer in
+// time nothing is known of pods, which the explanation then says.
+func askCluster(ctx context.Context, cfg config.Config, rules discovery.Rules) (c *kube.Cluster, stop func(), err error) {
+	cfg.Kubernetes.Peers = false
+	c, err = newCluster(cfg, rules, slog.New(slog.DiscardHandler))
+	if c == nil || err != nil {
+		return nil, func() {}, err
+	}
+	asking, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() { defer close(done); c.Run(asking) }()
+	waiting, enough := context.WithTimeout(ctx, clusterWait)
+	defer enough()
+	select {
+	case <-c.Ready():
+	case <-waiting.Done():
+	}
+	return c, func() { cancel(); <-done }, nil
+}

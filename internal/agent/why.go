@@ -15,13 +15,20 @@ import (
 )
 
 // Why explains whether process pid would be traced under cfg.
-func Why(_ context.Context, pid int, cfg config.Config) (cli.Explanation, error) {
-	matcher, err := discovery.Compile(rulesOf(cfg))
+func Why(ctx context.Context, pid int, cfg config.Config) (cli.Explanation, error) {
+	rules := rulesOf(cfg)
+	matcher, err := discovery.Compile(rules)
 	if err != nil {
 		return cli.Explanation{}, fmt.Errorf("compile selection: %w", err)
 	}
 	opts := discoveryOptions(slog.New(slog.DiscardHandler), "")
 	opts.Self = 0
+	cluster, stop, err := askCluster(ctx, cfg, rules)
+	if err != nil {
+		return cli.Explanation{}, err
+	}
+	defer stop()
+	opts.Pods = podsOf(cluster)
 	found, err := discovery.Explain(matcher, uint32(pid), opts)
 	if err != nil {
 		return cli.Explanation{}, err

@@ -61,6 +61,7 @@ func Explain(m *Matcher, pid uint32, opts Options) (Explanation, error) {
 	if err != nil {
 		return Explanation{}, err
 	}
+	fs.pods = opts.Pods
 	p, err := fs.open(pid)
 	if err != nil {
 		return Explanation{}, fmt.Errorf("explain: %w", err)
