@@ -33,8 +33,12 @@ func tree(plan []Request) []otlptest.Span {
 // two requests with two and one calls: spans 0 to 4 and 5 to 7.
 func twoRequests() []Request { return []Request{{ID: "r-0", Calls: 2}, {ID: "r-1", Calls: 1}} }
 
+func tally(expected, claimed, right, dangling int) Tally {
+	return Tally{Expected: expected, Claimed: claimed, Right: right, Dangling: dangling}
+}
+
 func TestJudge(t *testing.T) {
-	perfect := Score{Requests: 2, Spans: 8, Calls: Tally{3, 3, 3, 0}, Exchanges: Tally{3, 3, 3, 0}}
+	perfect := Score{Requests: 2, Spans: 8, Calls: tally(3, 3, 3, 0), Exchanges: tally(3, 3, 3, 0)}
 	tests := []struct {
 		name   string
 		change func([]otlptest.Span) []otlptest.Span
@@ -43,32 +47,46 @@ func TestJudge(t *testing.T) {
 		{"perfect", func(s []otlptest.Span) []otlptest.Span { return s }, func(*Score) {}},
 		{"in any order", func(s []otlptest.Span) []otlptest.Span { slices.Reverse(s); return s }, func(*Score) {}},
 		{"a call without parent", func(s []otlptest.Span) []otlptest.Span { s[1].Parent = ""; return s },
-			func(w *Score) { w.Calls = Tally{3, 2, 2, 0} }},
+			func(w *Score) { w.Calls = tally(3, 2, 2, 0) }},
 		{"a call of another request", func(s []otlptest.Span) []otlptest.Span { s[1].Parent = s[5].SpanID; return s },
-			func(w *Score) { w.Calls = Tally{3, 3, 2, 0} }},
+			func(w *Score) { w.Calls = tally(3, 3, 2, 0) }},
 		{"right parent, another trace", func(s []otlptest.Span) []otlptest.Span { s[1].TraceID = s[5].TraceID; return s },
 			// The exchange below it has another trace than its parent then, too.
-			func(w *Score) { w.Calls, w.Exchanges = Tally{3, 3, 2, 0}, Tally{3, 3, 2, 0} }},
+			func(w *Score) { w.Calls, w.Exchanges = tally(3, 3, 2, 0), tally(3, 3, 2, 0) }},
 		{"the sibling's exchange", func(s []otlptest.Span) []otlptest.Span { s[2].Parent = s[3].SpanID; return s },
-			func(w *Score) { w.Exchanges = Tally{3, 3, 2, 0} }},
+			func(w *Score) { w.Exchanges = tally(3, 3, 2, 0) }},
 		{"a leaf that skips its client", func(s []otlptest.Span) []otlptest.Span { s[2].Parent = s[0].SpanID; return s },
-			func(w *Score) { w.Exchanges = Tally{3, 3, 2, 0} }},
+			func(w *Score) { w.Exchanges = tally(3, 3, 2, 0) }},
 		{"a root with a parent", func(s []otlptest.Span) []otlptest.Span { s[5].Parent = s[1].SpanID; return s },
-			func(w *Score) { w.Exchanges = Tally{3, 4, 3, 0} }},
+			func(w *Score) { w.Exchanges = tally(3, 4, 3, 0) }},
 		{"a client is missing", func(s []otlptest.Span) []otlptest.Span { return slices.Delete(s, 1, 2) },
 			func(w *Score) {
 				w.Spans, w.Missing = 7, 1
-				w.Calls, w.Exchanges = Tally{3, 2, 2, 0}, Tally{3, 3, 2, 1}
+				w.Calls, w.Exchanges = tally(3, 2, 2, 0), tally(3, 3, 2, 1)
 			}},
+		{"a client is missing, its leaf is below the request", func(s []otlptest.Span) []otlptest.Span {
+			s[2].Parent = s[0].SpanID
+			return slices.Delete(s, 1, 2)
+		}, func(w *Score) {
+			w.Spans, w.Missing = 7, 1
+			w.Calls, w.Exchanges = tally(3, 2, 2, 0), Tally{Expected: 3, Claimed: 2, Right: 2, Bridged: 1}
+		}},
+		{"a client is missing, its leaf is below another request", func(s []otlptest.Span) []otlptest.Span {
+			s[2].Parent = s[5].SpanID
+			return slices.Delete(s, 1, 2)
+		}, func(w *Score) {
+			w.Spans, w.Missing = 7, 1
+			w.Calls, w.Exchanges = tally(3, 2, 2, 0), tally(3, 3, 2, 0)
+		}},
 		{"a root is missing", func(s []otlptest.Span) []otlptest.Span { return slices.Delete(s, 5, 6) },
-			func(w *Score) { w.Spans, w.Missing, w.Calls = 7, 1, Tally{3, 3, 2, 1} }},
+			func(w *Score) { w.Spans, w.Missing, w.Calls = 7, 1, tally(3, 3, 2, 1) }},
 		{"a root came twice", func(s []otlptest.Span) []otlptest.Span { s = append(s, s[0]); s[8].SpanID = "f"; return s },
 			func(w *Score) { w.Spans, w.Extra = 9, 1 }},
 		{"a call came twice", again, func(w *Score) {
-			w.Spans, w.Extra, w.Calls, w.Exchanges = 10, 2, Tally{4, 4, 4, 0}, Tally{4, 4, 4, 0}
+			w.Spans, w.Extra, w.Calls, w.Exchanges = 10, 2, tally(4, 4, 4, 0), tally(4, 4, 4, 0)
 		}},
 		{"two leaves claim one client", func(s []otlptest.Span) []otlptest.Span { s = again(s); s[9].Parent = s[1].SpanID; return s },
-			func(w *Score) { w.Spans, w.Extra, w.Calls, w.Exchanges = 10, 2, Tally{4, 4, 4, 0}, Tally{4, 4, 3, 0} }},
+			func(w *Score) { w.Spans, w.Extra, w.Calls, w.Exchanges = 10, 2, tally(4, 4, 4, 0), tally(4, 4, 3, 0) }},
 		{"nothing", func([]otlptest.Span) []otlptest.Span { return nil },
 			func(w *Score) {
 				*w = Score{Requests: 2, Missing: 8, Calls: Tally{Expected: 3}, Exchanges: Tally{Expected: 3}}
@@ -122,14 +140,14 @@ func TestJudgeOfACallMadeTwice(t *testing.T) {
 		t.Errorf("%d spans are expected", Spans(plan))
 	}
 	once := Judge(plan, tree(plan))
-	if once.Missing != 2 || once.Calls != (Tally{4, 3, 3, 0}) || once.Exchanges != (Tally{4, 3, 3, 0}) {
+	if once.Missing != 2 || once.Calls != tally(4, 3, 3, 0) || once.Exchanges != tally(4, 3, 3, 0) {
 		t.Errorf("seen once: %+v", once)
 	}
 	spans := tree(plan)
 	client, leaf := spans[6], spans[7]
 	client.SpanID, leaf.SpanID, leaf.Parent = "f1", "f2", "f1"
 	twice := Judge(plan, append(spans, client, leaf))
-	if twice.Missing+twice.Extra != 0 || twice.Calls != (Tally{4, 4, 4, 0}) || twice.Exchanges != (Tally{4, 4, 4, 0}) {
+	if twice.Missing+twice.Extra != 0 || twice.Calls != tally(4, 4, 4, 0) || twice.Exchanges != tally(4, 4, 4, 0) {
 		t.Errorf("seen twice: %+v", twice)
 	}
 }

@@ -8,9 +8,9 @@ import (
 )
 
 func TestTable(t *testing.T) {
-	good := Row{"go", 1, Score{Requests: 10, Spans: 50, Calls: Tally{20, 20, 20, 0}, Exchanges: Tally{20, 20, 20, 0},
+	good := Row{"go", 1, Score{Requests: 10, Spans: 50, Calls: tally(20, 20, 20, 0), Exchanges: tally(20, 20, 20, 0),
 		Evidence: map[string]int{"thread": 5, "goroutine": 15}}, Bars{1, 1, 1}}
-	bad := Row{"node", 64, Score{Requests: 10, Spans: 49, Missing: 1, Calls: Tally{10000, 5000, 4999, 0}, Exchanges: Tally{10000, 10000, 9999, 1}}, Bars{0.999, 0.5, 1}}
+	bad := Row{"node", 64, Score{Requests: 10, Spans: 49, Missing: 1, Calls: tally(10000, 5000, 4999, 0), Exchanges: tally(10000, 10000, 9999, 1)}, Bars{0.999, 0.5, 1}}
 	want := `| go | 1 | 10 | 50 | 0 | 0 | 20 | 20 | 100 % | 100 % | 20 | 20 | 100 % | 100 % | goroutine 15, thread 5 |  |
 | node | 64 | 10 | 49 | 1 | 0 | 10000 | 5000 | 99.98 % | 49.99 % | 10000 | 10000 | 99.99 % | 99.99 % |  | **yes** |
 `
