@@ -20,7 +20,7 @@ BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test verify build deps generate drift check conventions unit test-c fuzz-c integration harm chaos fuzz bench bench-cmp bench-links bench-vm bench-plot test-vm test-vm-quick support verifier verifier-accept \
-	pages install uninstall package image sbom test-packaging test-go-versions go-layouts clean
+	pages install uninstall package image sbom test-k8s test-packaging test-go-versions go-layouts clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,7 @@ check: ## gofmt, go vet, conventions
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted" >&2; exit 1; fi
 	$(GO) vet ./...
 	$(GO) vet -tags integration ./...
+	$(GO) vet -tags k8s ./test/k8s/...
 	$(GO) vet -tags hostc ./internal/conn
 	$(GO) vet -tags links ./test/links/...
 	GOARCH=arm64 $(GO) build -o /dev/null ./cmd/tracer-agent
@@ -122,6 +123,9 @@ image: ## bin/dist: the container image alone, an OCI archive for ARCHES
 
 sbom: ## bin/dist: the bill of materials alone, CycloneDX, for ARCHES
 	GO="$(GO)" VERSION="$(VERSION)" ONLY=sbom deploy/packaging/package.sh "$(DIST)" $(ARCHES)
+
+test-k8s: build ## (root) a real API server and a real node; builds Kubernetes through the Go proxy first (minutes, once)
+	GO="$(GO)" test/k8s/run.sh
 
 test-packaging: build ## (root) packages, image, unit and dropped capabilities, in clean roots; installs what it needs
 	GO="$(GO)" scripts/test-packaging.sh
