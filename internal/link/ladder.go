@@ -113,7 +113,7 @@ func (l *Linker) climb(n *Node, f *Facts) (s *Node, e Evidence, ambiguous bool) 
 		if s := p.read[f.TID]; s != nil {
 			return s, Sequence, false
 		}
-		fallthrough
+		return nil, None, p.open > 1 // its record was lost, or the call is no request passed on at once
 	default:
 		if p.thread(f.TID).bad() {
 			break

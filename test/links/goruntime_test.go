@@ -21,7 +21,7 @@ type goBuild struct {
 }
 
 func goRuntimes() []subject {
-	handler := Work(pause, "seq", "par", "nest", "retry")
+	handler := Work(pause, "seq", "par", "retry")
 	strip := []string{"-trimpath", "-ldflags", "-s -w"}
 	pie := []string{"-buildmode=pie"}
 	list := []subject{

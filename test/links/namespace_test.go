@@ -149,6 +149,6 @@ func TestUnixSockets(t *testing.T) {
 	r := goService(goBuild{cgo: "0"})
 	r(t, s)
 	w := &world{site: s, agent: startAgent(t, newSink(t), agentOptions{block: s.block})}
-	plan := Plan("unix", 600, 10, true, Work(pause, "seq", "par", "nest"))
+	plan := Plan("unix", 600, 10, true, Work(pause, "seq", "par"))
 	report(t, &Row{Runtime: "unix", Concurrency: 8, Score: *w.measure(t, plan, 8), Bars: exact.bars(8)})
 }

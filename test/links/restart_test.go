@@ -23,7 +23,7 @@ func goWorld(t *testing.T, shape Shape) (*site, subject) {
 // connections that outlive it. What was wholly inside a period in which an
 // agent was ready must be a whole tree; no link may be wrong at any time.
 func TestRestart(t *testing.T) {
-	s, r := goWorld(t, Work(pause, "seq", "par", "nest"))
+	s, r := goWorld(t, Work(pause, "seq", "par"))
 	sink := newSink(t)
 	plan := Plan("r", 8000, 20, true, r.shape)
 	driver := &Driver{Addr: s.addr, Connections: 8}
