@@ -77,7 +77,7 @@ func (c *controlPlane) startAPI() {
 	c.apiserver = start(c.t, "kube-apiserver", exec.Command(os.Getenv("K8S_BIN")+"/kube-apiserver",
 		"--etcd-servers=http://127.0.0.1:"+c.etcdPort, "--cert-dir="+c.dir+"/certs", "--bind-address=127.0.0.1", "--advertise-address=10.0.0.1",
 		"--secure-port="+c.port, "--token-auth-file="+c.dir+"/tokens.csv", "--authorization-mode=RBAC", "--service-cluster-ip-range=10.96.0.0/16",
-		"--allow-privileged=true", "--disable-admission-plugins=ServiceAccount", "--service-account-issuer=https://kubernetes.default.svc",
+		"--allow-privileged=true", "--disable-admission-plugins=ServiceAccount", "--service-account-issuer=https://issuer.example",
 		"--service-account-key-file="+key, "--service-account-signing-key-file="+key))
 	eventually(c.t, time.Minute, "the API server is ready", func() bool {
 		if !c.apiserver.running() {

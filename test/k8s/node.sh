@@ -80,7 +80,7 @@ bg etcd etcd --data-dir "$dir/etcd" --unsafe-no-fsync --listen-client-urls http:
 bg apiserver "$K8S_BIN/kube-apiserver" --etcd-servers=http://127.0.0.1:2379 --bind-address=0.0.0.0 --advertise-address=$ip --secure-port=6443 \
 	--tls-cert-file="$pki/api.crt" --tls-private-key-file="$pki/api.key" --client-ca-file="$pki/ca.crt" --token-auth-file="$pki/tokens.csv" \
 	--authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction --service-cluster-ip-range=10.96.0.0/16 --allow-privileged=true \
-	--service-account-issuer=https://kubernetes.default.svc --service-account-key-file="$pki/sa.pub" --service-account-signing-key-file="$pki/sa.key"
+	--service-account-issuer=https://issuer.example --service-account-key-file="$pki/sa.pub" --service-account-signing-key-file="$pki/sa.key"
 kubectl="kubectl --kubeconfig $pki/admin.kubeconfig"
 until_ok $kubectl get --raw /readyz
 bg kcm "$K8S_BIN/kube-controller-manager" --kubeconfig="$pki/kcm.kubeconfig" --service-account-private-key-file="$pki/sa.key" --root-ca-file="$pki/ca.crt" \
