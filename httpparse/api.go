@@ -55,6 +55,7 @@ type Head struct {
 	scratch *Scratch
 	fields  []Field
 	kept    *block // the fields, if they are those of an earlier head
+	again   bool   // and the start line is that of the latest of them
 }
 
 // Fields returns the header fields in wire order, at most Limits.Fields of
@@ -79,6 +80,15 @@ func (h *Head) Note() *any {
 		return nil
 	}
 	return &h.kept.note
+}
+
+// WholeNote is like Note, but tied to the whole head: it is nil unless the start
+// line, too, is the same as that of the latest head with these fields.
+func (h *Head) WholeNote() *any {
+	if !h.again {
+		return nil
+	}
+	return &h.kept.last.note
 }
 
 // EndReason says how the end of a message was learned.

@@ -33,9 +33,11 @@ func (p *Parser) feedHead(b []byte, h Handler) int {
 	}
 	// RFC 9112 section 2.2: ignore empty lines before a request-line. Clients
 	// do the same before a status-line.
-	if n := emptyLines(b); n > 0 {
-		p.advance(int64(n))
-		return n
+	if b[0] <= '\r' {
+		if n := emptyLines(b); n > 0 {
+			p.advance(int64(n))
+			return n
+		}
 	}
 	window := b[:min(len(b), p.lim.HeadBytes)]
 	eol := bytes.IndexByte(window, '\n')
@@ -46,16 +48,21 @@ func (p *Parser) feedHead(b []byte, h Handler) int {
 		}
 		return p.feedPartial(b, h)
 	}
-	hd := p.newHead()
-	line := trimCR(window[:eol])
-	if !parseStartLine(p.kind, line, hd) {
-		p.refuse(line, h)
-		return 0
-	}
-	f := framing{length: -1}
-	n, whole := p.fieldLines(hd, window[eol+1:], &f)
-	if !whole {
-		return p.feedPartial(b, h)
+	line, text := trimCR(window[:eol]), window[eol+1:]
+	hd, f := p.newHead(), framing{length: -1}
+	place := p.lim.Scratch.place(text)
+	n, known := place.recall(line, text, p.lim.Fields, hd, &f)
+	if !known {
+		if !parseStartLine(p.kind, line, hd) {
+			p.refuse(line, h)
+			return 0
+		}
+		lines, whole := 0, false
+		if n, lines, whole = f.scan(p.kind, text, false); !whole {
+			return p.feedPartial(b, h)
+		}
+		place.keep(p.kind, text[:n], lines, &f)
+		p.limitFields(hd, text, lines)
 	}
 	size := eol + 1 + n
 	hd.Size = size
@@ -83,25 +90,6 @@ func (p *Parser) newHead() *Head {
 	s := p.lim.Scratch
 	s.head = Head{Kind: p.kind, scratch: s}
 	return &s.head
-}
-
-// fieldLines reads what follows a start line, as [framing.scan] does.
-func (p *Parser) fieldLines(h *Head, text []byte, f *framing) (n int, whole bool) {
-	kept := p.lim.Scratch.place(text)
-	if kept != nil && kept.begins(p.kind, text) && kept.lines <= p.lim.Fields {
-		h.kept = kept
-		*f = kept.framing
-		return kept.size, true
-	}
-	n, lines, whole := f.scan(p.kind, text, false)
-	if !whole {
-		return n, false
-	}
-	if kept != nil {
-		kept.keep(p.kind, text[:n], lines, f)
-	}
-	p.limitFields(h, text, lines)
-	return n, true
 }
 
 // limitFields lets h take its fields from the lines that text begins with.

@@ -8,6 +8,7 @@ const (
 	memoBlocks = 64
 	memoShift  = 64 - 6 // leaves as many bits as memoBlocks takes
 	memoText   = 1024   // bytes of a block that is kept, at most
+	memoLine   = 256    // bytes of a start line that is kept, at most
 	memoKey    = 16     // bytes that choose a block's place
 )
 
@@ -27,6 +28,17 @@ type block struct {
 	cut     bool
 	fields  []Field // in text, valid iff cut
 	note    any     // Head.Note
+	last    startLine
+}
+
+// startLine is the start line of the latest head with the fields of a block.
+type startLine struct {
+	text             [memoLine]byte
+	size             int // of text; 0: none is kept
+	minor            uint8
+	method, from, to int // where method and target lie in text; 0 for a response
+	status           int
+	note             any // Head.WholeNote
 }
 
 // place returns where the block that b begins with is kept if it is; nil if b is
@@ -40,20 +52,33 @@ func (m *memo) place(b []byte) *block {
 	return &m[key*mix>>memoShift]
 }
 
-// begins says that text begins with the block that is kept.
-func (l *block) begins(k Kind, text []byte) bool {
-	n := l.size
-	return n != 0 && n <= len(text) && l.kind == k && string(text[:n]) == string(l.text[:n])
+// recall fills h and f if text begins with the block, of at most so many lines,
+// and line is a start line. It gives the bytes of the block.
+func (l *block) recall(line, text []byte, lines int, h *Head, f *framing) (size int, ok bool) {
+	if l == nil || l.size == 0 || l.size > len(text) || l.kind != h.Kind || l.lines > lines ||
+		string(text[:l.size]) != string(l.text[:l.size]) {
+		return 0, false
+	}
+	if h.again = l.last.recall(line, h); !h.again {
+		if !parseStartLine(h.Kind, line, h) {
+			return 0, false
+		}
+		l.last.keep(line, h)
+	}
+	h.kept = l
+	*f = l.framing
+	return l.size, true
 }
 
-// keep takes a block in place of the one before.
+// keep takes a block in place of the one before, if it is not too long.
 func (l *block) keep(k Kind, text []byte, lines int, f *framing) {
-	if len(text) > memoText {
+	if l == nil || len(text) > memoText {
 		return
 	}
 	copy(l.text[:], text)
 	l.size, l.kind, l.lines, l.framing = len(text), k, lines, *f
 	l.cut, l.note = false, nil
+	l.last.size, l.last.note = 0, nil
 }
 
 // all returns the fields of the block.
@@ -63,4 +88,30 @@ func (l *block) all() []Field {
 		l.fields = appendFields(l.fields[:0], l.kind, l.text[:l.size], l.lines)
 	}
 	return l.fields
+}
+
+// recall fills h if line is the one that is kept.
+func (s *startLine) recall(line []byte, h *Head) bool {
+	if string(line) != string(s.text[:s.size]) { // line is never empty
+		return false
+	}
+	h.Major, h.Minor, h.Status = 1, s.minor, s.status
+	h.Method, h.Target = line[:s.method], line[s.from:s.to]
+	return true
+}
+
+// keep takes a line that was read into h.
+func (s *startLine) keep(line []byte, h *Head) {
+	s.size, s.note = 0, nil
+	if len(line) > memoLine {
+		return
+	}
+	s.size = copy(s.text[:], line)
+	s.minor, s.status = h.Minor, h.Status
+	if h.Kind == Request {
+		s.method, s.from = len(h.Method), cap(line)-cap(h.Target)
+		s.to = s.from + len(h.Target)
+	} else {
+		s.method, s.from, s.to = 0, 0, 0
+	}
 }

@@ -60,11 +60,12 @@ func FuzzMemo(f *testing.F) {
 // noter counts how often each head's note was written before.
 type noter struct {
 	counter
+	of   func(*Head) *any
 	seen []int
 }
 
 func (n *noter) Head(h *Head) Method {
-	note := h.Note()
+	note := n.of(h)
 	switch {
 	case note == nil:
 		n.seen = append(n.seen, -1)
@@ -78,12 +79,26 @@ func (n *noter) Head(h *Head) Method {
 	return n.counter.Head(h)
 }
 
+// TestWholeNote: it is found with the same head only, and not after another
+// start line came between.
+func TestWholeNote(t *testing.T) {
+	const fields = " HTTP/1.1\r\nHost: a.example\r\nAccept: */*\r\n\r\n"
+	long := "GET /" + strings.Repeat("a", memoLine)
+	p, n := New(Request, Limits{}), &noter{of: (*Head).WholeNote}
+	for _, line := range []string{"GET /1", "GET /1", "GET /1", "GET /1", "GET /2", "GET /2", "GET /1", "GET /1", "PUT /1", long, long} {
+		p.Feed([]byte(line+fields), n)
+	}
+	if want := []int{-1, -1, 0, 1, -1, 0, -1, 0, -1, -1, -1}; !slices.Equal(n.seen, want) {
+		t.Errorf("notes %v, want %v", n.seen, want)
+	}
+}
+
 // TestNote: a note is found with the same fields only.
 func TestNote(t *testing.T) {
-	const a, b = "GET /1 HTTP/1.1\r\nHost: a.example\r\nAccept: */*\r\n\r\n", "POST /2 HTTP/1.1\r\nHost: a.example\r\nAccept: */a\r\n\r\n"
+	a, b := "GET /1 HTTP/1.1\r\nHost: a.example\r\nAccept: */*\r\n\r\n", "POST /2 HTTP/1.1\r\nHost: a.example\r\nAccept: */a\r\n\r\n"
 	same := strings.Replace(a, "/1", "/3", 1)
 	long := "GET /1 HTTP/1.1\r\nHost: " + strings.Repeat("a", memoText) + "\r\n\r\n"
-	p, n := New(Request, Limits{}), &noter{}
+	p, n := New(Request, Limits{}), &noter{of: (*Head).Note}
 	for _, text := range []string{a, a, same, b, b, a, a, long, long} {
 		p.Feed([]byte(text), n)
 	}

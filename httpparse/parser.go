@@ -50,6 +50,10 @@ func New(k Kind, lim Limits) *Parser {
 // Reset makes p as good as new for a stream of messages of kind k, with the
 // Limits that it has.
 func (p *Parser) Reset(k Kind) {
+	if p.Idle() { // nothing is left of what was before
+		p.kind, p.off = k, 0
+		return
+	}
 	p.dropHead()
 	*p = Parser{kind: k, lim: p.lim}
 }

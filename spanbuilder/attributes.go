@@ -4,6 +4,7 @@ package spanbuilder
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -76,6 +77,25 @@ func version(h *httpparse.Head) string {
 
 // describe names the span and adds the attributes that the request's head gives.
 func (b *Builder) describe(x *Exchange, h *httpparse.Head, host, agent string) {
+	s, note := x.span, h.WholeNote()
+	s.Shared[1] = b.ends(x.Peer, x.Server)
+	if note != nil {
+		if seen, ok := (*note).(*described); ok && seen.by == b && seen.server == x.Server && seen.routes == x.Target.Routes {
+			s.Name, s.Shared[0] = seen.name, seen.set
+			return
+		}
+	}
+	own := len(s.Attrs)
+	common := b.describeAnew(x, h, host, agent)
+	if note != nil && common.named { // all of it follows from the head
+		all := slices.Concat(common.set.Attributes(), s.Attrs[own:])
+		*note = &described{by: b, server: x.Server, routes: x.Target.Routes, name: s.Name, set: export.NewAttrSet(all)}
+	}
+}
+
+// describeAnew is describe for a head that was not seen before. It returns what
+// the span shares with those of other targets.
+func (b *Builder) describeAnew(x *Exchange, h *httpparse.Head, host, agent string) *commonAttrs {
 	s := x.span
 	name, known := method(h.Method)
 	a := s.Attrs
@@ -84,14 +104,12 @@ func (b *Builder) describe(x *Exchange, h *httpparse.Head, host, agent string) {
 		a = append(a, semconv.HTTPRequestMethodOriginalKey.String(string(h.Method)))
 		s.Name = "HTTP"
 	}
-	x.head = name == "HEAD"
 	t := b.splitTarget(h.Target, name == "CONNECT")
 	if t.authority != "" {
 		host = t.authority
 	}
-	ends := b.ends(x.Peer, x.Server)
-	shared := b.common.of(&headKey{server: x.Server, method: name, scheme: t.schemeName(), host: serverHost(x, host), agent: agent, version: version(h)})
-	s.Shared = [...]*export.AttrSet{shared.set, ends}
+	shared := b.common.of(&headKey{server: x.Server, method: name, scheme: t.schemeName(), host: host, agent: agent, version: version(h)})
+	s.Shared[0] = shared.set
 	if x.Server {
 		a = b.serverURL(a, t)
 	} else {
@@ -110,6 +128,7 @@ func (b *Builder) describe(x *Exchange, h *httpparse.Head, host, agent string) {
 		a = append(a, TruncatedKey.Bool(true))
 	}
 	s.Attrs = a
+	return shared
 }
 
 // appendServer adds server.address and server.port of a request that does not

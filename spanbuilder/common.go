@@ -7,6 +7,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/tracer-agent/tracer-agent/export"
+	"github.com/tracer-agent/tracer-agent/internal/route"
 )
 
 // headKey is what requests of one client to one server have in common.
@@ -68,4 +69,13 @@ func (k *headKey) attributes() (a []attribute.KeyValue, named bool) {
 		a = append(a, semconv.UserAgentOriginalKey.String(k.agent))
 	}
 	return a, named
+}
+
+// described is what a Builder says of a whole head that names the server.
+type described struct {
+	by     *Builder
+	server bool
+	routes *route.Set
+	name   string
+	set    *export.AttrSet
 }

@@ -76,7 +76,6 @@ type Exchange struct {
 
 	node    *link.Node   // nil if the process was not selected any more
 	span    *export.Span // nil once delivered or if not sampled
-	head    bool         // HEAD request
 	status  int
 	dropped bool // not sampled
 }
