@@ -3,8 +3,6 @@
 package agent
 
 import (
-	"errors"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/tracer-agent/tracer-agent/internal/caps"
@@ -31,13 +29,10 @@ func mapping() []caps.Set { return []caps.Set{0, caps.Of(unix.CAP_BPF), caps.Of(
 // needed is found by trying, before it is too late. An agent that cannot drop
 // anything works all the same, and says so.
 func (a *Agent) dropCapabilities() {
-	keep := lasting()
 	readMaps := func() error { _, err := a.probes.Stats(); return err }
-	err := errors.Join(a.require(&keep, "maps", mapping(), readMaps), a.require(&keep, "probes", probing(), a.programs.try))
-	var left caps.Set
-	if err == nil {
-		left, err = caps.Drop(keep)
-	}
+	left, err := a.dropAllBut(
+		requirement{mapping(), readMaps, func(err error) { a.log.Warn("maps not readable", "error", err) }},
+		requirement{probing(), a.programs.try, a.programs.withoutProbes})
 	if err != nil {
 		a.log.Warn("capabilities not dropped", "error", err)
 		return
@@ -45,19 +40,40 @@ func (a *Agent) dropCapabilities() {
 	a.log.Debug("capabilities dropped", "left", left)
 }
 
-// require adds to keep the first of sets with which try succeeds, and nothing if
-// it does with none. Its error is about capabilities, not try's.
-func (a *Agent) require(keep *caps.Set, what string, sets []caps.Set, try func() error) error {
-	var failed error
-	for _, more := range sets {
-		if err := caps.Suspend(*keep | more); err != nil {
-			return err
+// requirement is something that may need capabilities.
+type requirement struct {
+	sets   []caps.Set // one of which helps, the least first
+	try    func() error
+	failed func(error) // is told of try's error if none does
+}
+
+// dropAllBut drops all but the lasting capabilities and, for each requirement, the
+// first of its sets with which it can be met.
+func (a *Agent) dropAllBut(list ...requirement) (left caps.Set, err error) {
+	keep := lasting()
+	for _, r := range list {
+		more, failed, err := r.least(keep)
+		if err != nil {
+			return 0, err
 		}
-		if failed = try(); failed == nil {
-			*keep |= more
-			return nil
+		if failed != nil {
+			r.failed(failed)
+		}
+		keep |= more
+	}
+	return caps.Drop(keep)
+}
+
+// least returns the first set that helps beside keep, or none and why try failed.
+// err is about capabilities, not about try.
+func (r requirement) least(keep caps.Set) (more caps.Set, failed, err error) {
+	for _, more := range r.sets {
+		if err := caps.Suspend(keep | more); err != nil {
+			return 0, nil, err
+		}
+		if failed = r.try(); failed == nil {
+			return more, nil, nil
 		}
 	}
-	a.log.Debug("no capability helps", "with", what, "error", failed)
-	return nil
+	return 0, failed, nil
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -25,6 +26,7 @@ type programs struct {
 	probes *probes.Probes
 	log    *slog.Logger
 	fresh  chan uint32    // processes that were just selected
+	bare   atomic.Bool    // no process gets a probe
 	ended  chan io.Closer // probes of processes that are over: the kernel takes its time to remove one
 
 	looking sync.Mutex // held while an executable is read: only byFile is used under it
@@ -131,7 +133,7 @@ func (s *programs) instrument(tgid uint32, exe string, p *process) {
 	if err == nil {
 		err = s.probes.SetGo(tgid, p.program.layout)
 	}
-	if err == nil && p.program.entry != 0 {
+	if err == nil && p.program.entry != 0 && !s.bare.Load() {
 		var probe io.Closer
 		probe, err = s.probes.AttachRoundTrip(tgid, exe, p.program.entry)
 		s.keep(tgid, p, probe)
@@ -194,6 +196,12 @@ func layoutOf(i gobin.Info) probes.GoLayout {
 		l.Conn, l.Sysfd, l.ItabHash, l.TCPConn = i.Conn.Conn, i.Conn.Sysfd, i.Conn.ItabHash, i.Conn.TCPConn
 	}
 	return l
+}
+
+// withoutProbes says that, because of err, no process gets a probe from now on.
+func (s *programs) withoutProbes(err error) {
+	s.log.Warn("no probes in Go programs: their outgoing calls are linked by less (CAP_SYS_ADMIN may help)", "error", err)
+	s.bare.Store(true)
 }
 
 // try puts the probe into this process, a Go program too, and removes it.
