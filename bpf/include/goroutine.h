@@ -58,22 +58,37 @@ __noinline int note_goroutine(u32 slot, u32 dir, u64 inode)
 	return 0;
 }
 
-/* The socket of a net/http.persistConn, if its connection is a plain *net.TCPConn: a struct whose
- * first word points at a net.netFD. */
+/* How often a *net.TCPConn may be wrapped into structs that begin with their net.Conn. */
+#define WRAPS_MAX 3
+
+/* The *net.TCPConn behind the interface at addr, told by its type; 0: something else. */
+static __always_inline u64 tcp_conn_at(u64 addr, const struct go_layout *go)
+{
+	for (int i = 0; i <= WRAPS_MAX; i++) {
+		struct {
+			u64 itab;
+			u64 data;
+		} conn = {};
+		u32 hash = 0;
+
+		if (bpf_probe_read_user(&conn, sizeof(conn), (void *)addr) || !conn.itab)
+			return 0;
+		if (bpf_probe_read_user(&hash, sizeof(hash), (void *)(conn.itab + go->itab_hash)))
+			return 0;
+		if (hash == go->tcp_conn)
+			return conn.data;
+		addr = conn.data;
+	}
+	return 0;
+}
+
+/* The socket of a net/http.persistConn. A *net.TCPConn points at a struct whose first word points at a net.netFD. */
 static __always_inline struct file *file_of_persist_conn(u64 pc, const struct go_layout *go)
 {
-	struct {
-		u64 itab;
-		u64 data;
-	} conn = {};
+	const u64 conn = tcp_conn_at(pc + go->conn, go);
 	u64 fd_at = 0, fd = 0;
-	u32 hash = 0;
 
-	if (bpf_probe_read_user(&conn, sizeof(conn), (void *)(pc + go->conn)) || !conn.itab)
-		return NULL;
-	if (bpf_probe_read_user(&hash, sizeof(hash), (void *)(conn.itab + go->itab_hash)) || hash != go->tcp_conn)
-		return NULL;
-	if (bpf_probe_read_user(&fd_at, sizeof(fd_at), (void *)conn.data))
+	if (!conn || bpf_probe_read_user(&fd_at, sizeof(fd_at), (void *)conn))
 		return NULL;
 	if (bpf_probe_read_user(&fd, sizeof(fd), (void *)(fd_at + go->sysfd)))
 		return NULL;
