@@ -78,12 +78,16 @@ type truthKey struct {
 	kind otlptest.Kind
 }
 
-// Judge compares spans with the plan. Spans without a truth id, and those of
+// Judge compares spans with the plan. A span that arrived twice, told by its
+// id, counts once: that is how OTLP works. Spans without a truth id, and those of
 // other runs, are not looked at but for being parents.
 func Judge(plan []Request, spans []otlptest.Span) *Score {
 	s := &scorer{byTruth: map[truthKey][]*otlptest.Span{}, bySpan: map[string]*otlptest.Span{}, taken: map[string]bool{}}
 	s.Evidence = map[string]int{}
 	for i := range spans {
+		if s.bySpan[spans[i].SpanID] != nil {
+			continue // a batch that was sent again: its answer was late
+		}
 		s.bySpan[spans[i].SpanID] = &spans[i]
 		if id := TruthID(&spans[i]); id != "" {
 			key := truthKey{id, spans[i].Kind}
@@ -93,8 +97,8 @@ func Judge(plan []Request, spans []otlptest.Span) *Score {
 	for i := range plan {
 		s.request(&plan[i])
 	}
-	for i := range spans {
-		s.background(&spans[i])
+	for _, span := range s.bySpan {
+		s.background(span)
 	}
 	return &s.Score
 }

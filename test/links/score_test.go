@@ -82,6 +82,7 @@ func TestJudge(t *testing.T) {
 			func(w *Score) { w.Spans, w.Missing, w.Calls = 7, 1, tally(3, 3, 2, 1) }},
 		{"a root came twice", func(s []otlptest.Span) []otlptest.Span { s = append(s, s[0]); s[8].SpanID = "f"; return s },
 			func(w *Score) { w.Spans, w.Extra = 9, 1 }},
+		{"a batch arrived twice", func(s []otlptest.Span) []otlptest.Span { return append(s, s[2:5]...) }, func(*Score) {}},
 		{"a call came twice", again, func(w *Score) {
 			w.Spans, w.Extra, w.Calls, w.Exchanges = 10, 2, tally(4, 4, 4, 0), tally(4, 4, 4, 0)
 		}},

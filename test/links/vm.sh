@@ -20,6 +20,7 @@ mkdir "$work/prebuilt"
 cp -r services "$work/services"
 go test -c -tags links -o "$work/links.test" .
 go build -o "$work/prebuilt/" ./services/leaf ./services/sdkservice ./services/goservice ../../cmd/tracer-agent
-AGENT_BIN=$work/prebuilt/tracer-agent VM_TIMEOUT=${VM_TIMEOUT:-1500} "$VM_DIR/guest.sh" "$kernel" "$VM_CACHE/out/links-$(basename "$kernel")" \
-	"TRACER_LINKS_PREBUILT=\$PWD/prebuilt TRACER_BACKEND=${TRACER_BACKEND:-} ./links.test -test.timeout=20m $*" \
+AGENT_BIN=$work/prebuilt/tracer-agent VM_ACCEL=${VM_ACCEL:-tcg,thread=single -icount shift=0,sleep=off} VM_TIMEOUT=${VM_TIMEOUT:-3600} \
+	"$VM_DIR/guest.sh" "$kernel" "$VM_CACHE/out/links-$(basename "$kernel")" \
+	"TRACER_LINKS_PREBUILT=\$PWD/prebuilt TRACER_BACKEND=${TRACER_BACKEND:-} ./links.test -test.timeout=60m $*" \
 	"$work/links.test" "$work/services" "$work/prebuilt"
