@@ -14,7 +14,8 @@ import (
 )
 
 const runHelp = `Trace the selected processes until SIGINT or SIGTERM, then send what is still
-queued and end.
+queued and end. SIGHUP, or a change of the configuration file, puts its
+instrument and exclude entries in force anew.
 
 --port, --exe and --pid select processes. Given together they select what any
 of them selects; each adds one entry to those of the configuration file. Only a

@@ -20,6 +20,19 @@
 // selected, and what was excluded once stays excluded. The kernel applies the
 // same order when it inherits over fork and when a candidate listens.
 //
+// Two things end that: the pod of a process changes ([Discovery.Refresh]), or
+// the rules do ([Discovery.Apply]). Then what the kernel holds of the processes
+// concerned is taken back first, their targets are revoked, and they are judged
+// from the start. A fork may have copied its parent's verdict just before that
+// fell, so everything is gone over until nothing more falls, and for a while
+// the kernel's entry is not taken for a verdict.
+//
+// # Pods
+//
+// A process is in the pod that its cgroup paths name, where the kubelet makes
+// them; see podPaths. What the pod is like [Pods] tells. A pod that is not known
+// is unreadable in the sense above.
+//
 // # Races with the kernel
 //
 // Judging reads /proc and takes time, in which the process may exec. So a

@@ -3,6 +3,7 @@
 package discovery
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -44,8 +45,9 @@ func (d *Discovery) Refresh(uids []string) {
 }
 
 // Apply puts other rules in force. What stays selected is traced without a
-// break and keeps its Target, unless the rule now names it otherwise. The
-// error says that the kernel did not take a port; the rest is in force.
+// break and keeps its Target, unless the rule now names it otherwise. If the
+// kernel does not take a port back the old rules stay in force; if it does not
+// take a new one the others are in force.
 func (d *Discovery) Apply(m *Matcher) error {
 	d.passing.Lock()
 	defer d.passing.Unlock()
@@ -54,7 +56,7 @@ func (d *Discovery) Apply(m *Matcher) error {
 	// selects nothing that begins to listen; the pass at the end finds it.
 	for port := range old.ports {
 		if err := d.kernel.UnsetPort(port); err != nil {
-			return fmt.Errorf("take back port %d: %w", port, err)
+			return errors.Join(fmt.Errorf("take back port %d: %w", port, err), d.namePorts(old))
 		}
 	}
 	d.mu.Lock()

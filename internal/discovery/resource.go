@@ -104,10 +104,24 @@ func (r *resources) process(p *process) []attribute.KeyValue {
 	cg, err := p.cgroup()
 	if err == nil && cg.container.id != "" {
 		// The host's user database does not name a container's users.
-		return append(attrs, semconv.ContainerID(cg.container.id))
+		return append(attrs, containerOutside(p, cg.container)...)
 	}
 	if owner := r.owner(p); owner != "" {
 		attrs = append(attrs, semconv.ProcessOwner(owner))
+	}
+	return attrs
+}
+
+// containerOutside describes a container that is in no pod, or whose pod is not
+// known. The name is what the runtime's state says, if that can be read.
+func containerOutside(p *process, c container) []attribute.KeyValue {
+	attrs := []attribute.KeyValue{semconv.ContainerID(c.id)}
+	if c.runtime == "" {
+		return attrs
+	}
+	attrs = append(attrs, semconv.ContainerRuntimeName(c.runtime))
+	if name, err := p.fs.containers.name(c); err == nil {
+		attrs = append(attrs, semconv.ContainerName(name))
 	}
 	return attrs
 }

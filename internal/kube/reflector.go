@@ -43,6 +43,7 @@ type reflector[T any, P interface {
 
 	generation uint64
 	version    string // resource version up to which the sink is in step
+	failing    bool   // the last attempt failed, and that was logged
 }
 
 // health counts what happened to the reflectors. Safe for concurrent use.
@@ -90,9 +91,29 @@ func (r *reflector[T, P]) run(ctx context.Context) {
 		if time.Since(began) > 2*longestPause {
 			pause = firstPause // it had worked for a while
 		}
-		r.log.Warn("kubernetes API: trying again", "resource", r.path, "error", err)
+		r.complain(err)
 		sleep(ctx, max(pause+rand.N(pause), retryAfter(err)))
 		pause = min(2*pause, longestPause)
+	}
+}
+
+// complain logs the first of a row of failures.
+func (r *reflector[T, P]) complain(err error) {
+	level := slog.LevelWarn
+	if r.failing {
+		level = slog.LevelDebug
+	}
+	r.failing = true
+	r.log.Log(context.Background(), level, "kubernetes API: trying again", "resource", r.path, "error", err)
+}
+
+// connected notes that a watch is open.
+func (r *reflector[T, P]) connected() {
+	r.health.watches.Add(1)
+	r.health.connected.Add(1)
+	if r.failing {
+		r.failing = false
+		r.log.Info("kubernetes API: answers again", "resource", r.path)
 	}
 }
 
@@ -200,8 +221,7 @@ func (r *reflector[T, P]) watch(ctx context.Context) error {
 		return fmt.Errorf("watch: %w", err)
 	}
 	defer body.Close()
-	r.health.watches.Add(1)
-	r.health.connected.Add(1)
+	r.connected()
 	defer r.health.connected.Add(-1)
 	events := json.NewDecoder(body)
 	for {
