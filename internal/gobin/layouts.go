@@ -4,57 +4,62 @@
 package gobin
 
 // newestMinor is N of the newest release Go 1.N that is known.
-const newestMinor = 26
+const newestMinor = 27
 
 // layouts returns what holds for Go 1.minor, false if that is not known.
 func layouts(minor int) (layout, bool) {
 	switch minor {
-	case 17:
+	case 17: // read from go1.17 and go1.17.13
 		return layout{
 			g:    GLayout{Goid: 152, ParentGoid: 0},
 			conn: ConnLayout{Conn: 80, Sysfd: 16, ItabHash: 16, TCPConn: 0xb954d952, UnixConn: 0x65e82289, TLSConn: 0xc4cc52a1},
 		}, true
-	case 18:
+	case 18: // read from go1.18 and go1.18.10
 		return layout{
 			g:    GLayout{Goid: 152, ParentGoid: 0},
 			conn: ConnLayout{Conn: 80, Sysfd: 16, ItabHash: 16, TCPConn: 0xb954d952, UnixConn: 0x65e82289, TLSConn: 0xc4cc52a1},
 		}, true
-	case 19:
+	case 19: // read from go1.19 and go1.19.13
 		return layout{
 			g:    GLayout{Goid: 152, ParentGoid: 0},
 			conn: ConnLayout{Conn: 80, Sysfd: 16, ItabHash: 16, TCPConn: 0xbc020cb9, UnixConn: 0x35fd9d63, TLSConn: 0xc6af89f1},
 		}, true
-	case 20:
+	case 20: // read from go1.20 and go1.20.14
 		return layout{
 			g:    GLayout{Goid: 152, ParentGoid: 0},
 			conn: ConnLayout{Conn: 80, Sysfd: 16, ItabHash: 16, TCPConn: 0xbc020cb9, UnixConn: 0x35fd9d63, TLSConn: 0xc6af89f1},
 		}, true
-	case 21:
+	case 21: // read from go1.21.0 and go1.21.13
 		return layout{
 			g:    GLayout{Goid: 152, ParentGoid: 272},
 			conn: ConnLayout{Conn: 80, Sysfd: 16, ItabHash: 16, TCPConn: 0xbc020cb9, UnixConn: 0x35fd9d63, TLSConn: 0xc6af89f1},
 		}, true
-	case 22:
+	case 22: // read from go1.22.0 and go1.22.12
 		return layout{
 			g:    GLayout{Goid: 152, ParentGoid: 272},
 			conn: ConnLayout{Conn: 80, Sysfd: 16, ItabHash: 16, TCPConn: 0xbc020cb9, UnixConn: 0x35fd9d63, TLSConn: 0xc6af89f1},
 		}, true
-	case 23:
+	case 23: // read from go1.23.0 and go1.23.12
 		return layout{
 			g:    GLayout{Goid: 160, ParentGoid: 280},
 			conn: ConnLayout{Conn: 80, Sysfd: 16, ItabHash: 16, TCPConn: 0xbc020cb9, UnixConn: 0x35fd9d63, TLSConn: 0xc6af89f1},
 		}, true
-	case 24:
+	case 24: // read from go1.24.0 and go1.24.13
 		return layout{
 			g:    GLayout{Goid: 160, ParentGoid: 280},
 			conn: ConnLayout{Conn: 80, Sysfd: 16, ItabHash: 16, TCPConn: 0x425ea6e6, UnixConn: 0x34e8b944, TLSConn: 0xf550dfa7},
 		}, true
-	case 25:
+	case 25: // read from go1.25.0 and go1.25.14
 		return layout{
 			g:    GLayout{Goid: 152, ParentGoid: 272},
 			conn: ConnLayout{Conn: 80, Sysfd: 16, ItabHash: 16, TCPConn: 0x43fdf3b9, UnixConn: 0xca026263, TLSConn: 0x395076f1},
 		}, true
-	case 26:
+	case 26: // read from go1.26.0 and go1.26.11
+		return layout{
+			g:    GLayout{Goid: 152, ParentGoid: 280},
+			conn: ConnLayout{Conn: 80, Sysfd: 16, ItabHash: 16, TCPConn: 0x43fdf3b9, UnixConn: 0xca026263, TLSConn: 0x395076f1},
+		}, true
+	case 27: // read from go1.27.0 and go1.27.4
 		return layout{
 			g:    GLayout{Goid: 152, ParentGoid: 280},
 			conn: ConnLayout{Conn: 80, Sysfd: 16, ItabHash: 16, TCPConn: 0x43fdf3b9, UnixConn: 0xca026263, TLSConn: 0x395076f1},
@@ -75,6 +80,7 @@ func Releases() []string {
 		"1.23.0", "1.23.12",
 		"1.24.0", "1.24.13",
 		"1.25.0", "1.25.14",
-		"1.26.8",
+		"1.26.0", "1.26.11",
+		"1.27.0", "1.27.4",
 	}
 }
