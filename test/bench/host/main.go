@@ -101,6 +101,9 @@ func measure(s harness.Settings, backends []string, cases []harness.Case, out st
 				return err
 			}
 			report.Results = append(report.Results, results...)
+			if err := report.Write(out); err != nil { // what follows may fail, or be stopped
+				return err
+			}
 		}
 	}
 	if s.Agent != harness.None {
