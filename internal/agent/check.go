@@ -16,7 +16,7 @@ import (
 )
 
 // Check finds out what this machine allows, by trying it with nothing selected.
-func Check(_ context.Context, cfg config.Config) cli.Report {
+func Check(ctx context.Context, cfg config.Config) cli.Report {
 	r := cli.Report{Kernel: kernelName(), Capabilities: capabilities()}
 	want := probes.Backend(cfg.Kernel.Backend)
 	for _, f := range probes.Features(probeOptions(cfg, rulesOf(cfg))) {
@@ -29,7 +29,32 @@ func Check(_ context.Context, cfg config.Config) cli.Report {
 		}
 		r.Features = append(r.Features, one)
 	}
+	if f, ok := checkKubernetes(ctx, cfg); ok {
+		r.Features = append(r.Features, f)
+	}
 	return r
+}
+
+// checkKubernetes asks the Kubernetes API, false if it would not be asked.
+func checkKubernetes(ctx context.Context, cfg config.Config) (cli.Feature, bool) {
+	rules := rulesOf(cfg)
+	f := cli.Feature{Name: "Kubernetes API", NeededFor: "selection by pod, k8s attributes", Required: rules.UsesPods(), State: cli.No}
+	cluster, stop, err := askCluster(ctx, cfg, rules)
+	defer stop()
+	switch {
+	case err != nil:
+		f.Detail = err.Error()
+	case cluster == nil:
+		return f, false
+	case cluster.Stats().Synced:
+		s := cluster.Stats()
+		f.State, f.Detail = cli.Yes, fmt.Sprintf("%d pods of this node, %d namespaces", s.Pods, s.Namespaces)
+	case cluster.LastFailure() != nil:
+		f.Detail = cluster.LastFailure().Error()
+	default:
+		f.Detail = "no answer within " + clusterWait.String()
+	}
+	return f, true
 }
 
 func kernelName() string {

@@ -111,6 +111,14 @@ func reflect[T any, P interface {
 // Ready is closed when the pods of the node and the namespaces were read once.
 func (c *Cluster) Ready() <-chan struct{} { return c.ready }
 
+// LastFailure is why a list or watch failed last, nil if none did.
+func (c *Cluster) LastFailure() error {
+	if err := c.health.last.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
 // Pod returns a pod of this node by its UID, nil as long as it or its namespace
 // is not known.
 func (c *Cluster) Pod(uid string) *Pod {

@@ -51,6 +51,7 @@ type health struct {
 	lists, watches, failures atomic.Uint64
 	events                   atomic.Uint64
 	connected                atomic.Int64 // reflectors that are in step
+	last                     atomic.Pointer[error]
 }
 
 // Pauses between attempts. The longest bounds how late the agent learns that
@@ -85,6 +86,7 @@ func (r *reflector[T, P]) run(ctx context.Context) {
 			continue
 		}
 		r.health.failures.Add(1)
+		r.health.last.Store(&err)
 		if gone(err) {
 			r.version = "" // list again
 		}
