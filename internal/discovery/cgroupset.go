@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxCgroups bounds the selected cgroups.
-const maxCgroups = 1 << 14
+// maxCgroups bounds the selected cgroups: the size of the kernel's map.
+const maxCgroups = 4096
 
 // cgroupSet is the cgroup v2 directories that the kernel was told to select.
 type cgroupSet struct {

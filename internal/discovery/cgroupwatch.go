@@ -15,6 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// maxWatched bounds the directories that are watched.
+const maxWatched = 1 << 14
+
 // cgroupWatch hears of new directories in the cgroup hierarchy (inotify(7)), so
 // that a container's cgroup is selected before its first process runs a program:
 // a runtime makes the cgroup, moves a process of its own there, and that one
@@ -50,7 +53,7 @@ func (w *cgroupWatch) add(dir string) {
 	if w.file == nil {
 		return
 	}
-	if len(w.dirs) >= maxCgroups {
+	if len(w.dirs) >= maxWatched {
 		w.lost++
 		return
 	}
