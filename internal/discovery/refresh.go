@@ -138,6 +138,11 @@ func (d *Discovery) review(tgid uint32, c *change) (fell bool) {
 		return false
 	}
 	d.stats.Judged++
+	// Before the judgement: an exec from now on removes the entry; see settle.
+	entry, err := d.kernel.WatchProcess(tgid)
+	if !d.applied(tgid, err) {
+		return false
+	}
 	p, err := d.fs.open(tgid)
 	if err != nil || !old.is(p) {
 		d.drop(tgid)
@@ -153,8 +158,7 @@ func (d *Discovery) review(tgid uint32, c *change) (fell bool) {
 		d.revoke(p, old)
 		fell = true
 	}
-	entry, err := d.kernel.WatchProcess(tgid)
-	if !d.applied(tgid, err) || entry != rec.verdict && !d.applied(tgid, d.kernel.SetProcess(tgid, rec.verdict)) {
+	if entry != rec.verdict && !d.applied(tgid, d.kernel.SetProcess(tgid, rec.verdict)) {
 		return fell
 	}
 	rec.setAt, rec.start, rec.program, rec.pod = d.now(), p.stat.start, programOf(p), podOf(p)

@@ -116,6 +116,29 @@ func TestForksDoNotEscapeAFall(t *testing.T) {
 	}
 }
 
+// A program that a process executes while it is reviewed does not get the verdict
+// of the one before.
+func TestExecDuringReview(t *testing.T) {
+	w := newWorld(t)
+	w.put(proc{pid: 10, exe: "/bin/a", stack: 1, cgroup: inPod(uid1)})
+	c := cluster{uid1: podIn(uid1, "shop", nil)}
+	rules := Rules{Include: []Rule{{Exe: []string{"/bin/a"}, NamespaceLabels: enabled()}, {Exe: []string{"/bin/a"}, Ports: port(8080)}}}
+	d, k := w.withPods(rules, c)
+	wantStates(t, k, map[uint32]State{10: StateCandidate})
+	c[uid1] = podIn(uid1, "shop", enabled())
+	writes := 0
+	k.before = func(uint32) { // the second call is the write of the verdict
+		if writes++; writes == 2 {
+			k.before = nil
+			delete(k.entries, 10)
+			w.put(proc{pid: 10, exe: "/bin/b", stack: 2, cgroup: inPod(uid1)})
+		}
+	}
+	d.Refresh([]string{uid1})
+	d.OnExec(10)
+	wantStates(t, k, map[uint32]State{10: StateUnknown})
+}
+
 func TestCgroupsOfPods(t *testing.T) {
 	w := newWorld(t)
 	one, two := w.cg("kubepods/burstable/pod"+uid1+"/"+idC), w.cg("kubepods/burstable/pod"+uid2+"/"+idC)
