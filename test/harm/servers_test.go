@@ -30,6 +30,12 @@ http {
   sendfile on;
   keepalive_requests 1000000000;
   keepalive_timeout 600;
+  # Patience: on a slow machine the pieces of a request may be seconds apart.
+  lingering_time 600;
+  lingering_timeout 600;
+  client_header_timeout 600;
+  client_body_timeout 600;
+  send_timeout 600;
   client_body_temp_path %[1]s/body;
   proxy_temp_path %[1]s/proxy;
   fastcgi_temp_path %[1]s/fastcgi;

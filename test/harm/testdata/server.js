@@ -13,4 +13,5 @@ const server = http.createServer((request, response) => {
   });
 });
 server.keepAliveTimeout = 600000;
+server.headersTimeout = server.requestTimeout = 0;
 server.listen(Number(process.argv[2]), '127.0.0.1');
