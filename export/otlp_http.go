@@ -22,6 +22,10 @@ import (
 // maxResponse bounds how much of a response is read, in bytes.
 const maxResponse = 64 << 10
 
+// writeBuffer holds a usual request, so that it takes one system call. A body
+// that does not fit costs further ones and a temporary buffer for each request.
+const writeBuffer = 192 << 10
+
 // httpTransport is OTLP/HTTP through the otlptracehttp client. As its
 // http.RoundTripper it keeps of the latest response what the client's errors
 // do not tell.
@@ -46,6 +50,7 @@ func newHTTPTransport(t *otlpTarget, tlsCfg *tls.Config) *httpTransport {
 		HTTP2:               &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 10 * time.Second},
 		IdleConnTimeout:     90 * time.Second,
 		MaxIdleConnsPerHost: 2,
+		WriteBufferSize:     writeBuffer,
 	}}
 	compression := otlptracehttp.NoCompression
 	if t.Compression == "gzip" {

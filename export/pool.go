@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	spanAttrs    = 8    // attributes a fresh span has room for
+	spanAttrs    = 4    // attributes a fresh span has room for
 	maxKeptAttrs = 64   // a span that grew beyond this is left to the collector of garbage
 	maxFreeSpans = 1024 // two batches: as many as come back at a time, and as many as wait
 )
@@ -21,8 +21,8 @@ type spanPool struct {
 	free []*Span
 }
 
-// spans is where all spans come from and go back to.
-var spans spanPool
+// freeSpans is where all spans come from and go back to.
+var freeSpans spanPool
 
 func (p *spanPool) get() *Span {
 	p.mu.Lock()
@@ -53,13 +53,13 @@ func (p *spanPool) put(spans []*Span) {
 // GetSpan returns a zeroed span whose Attrs has room for typical attributes.
 // Ownership passes to the queue at [Queue.Offer]; a span that is not offered
 // goes back with [PutSpan]. Safe for concurrent use.
-func GetSpan() *Span { return spans.get() }
+func GetSpan() *Span { return freeSpans.get() }
 
 // PutSpan recycles a span that will not be offered. The caller must not use it
 // afterwards. Safe for concurrent use.
 func PutSpan(s *Span) {
 	one := [...]*Span{s}
-	spans.put(one[:])
+	freeSpans.put(one[:])
 }
 
 // reset zeroes s and keeps the capacity of its slices. The slices are cleared

@@ -114,7 +114,7 @@ func (q *Queue) dropOldest(n int, why DropReason) {
 		lost := q.ring.take(few[:0], min(n, len(few)))
 		n -= len(lost)
 		q.stats.Dropped[why] += uint64(len(lost))
-		spans.put(lost)
+		freeSpans.put(lost)
 	}
 }
 

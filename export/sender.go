@@ -168,7 +168,7 @@ func (d *sender) settle(batch []*Span, taken int, why DropReason) {
 	if !d.count(len(batch), taken, why) {
 		return
 	}
-	spans.put(batch) // not under the lock: producers need it
+	freeSpans.put(batch) // not under the lock: producers need it
 }
 
 // count returns false if Close has counted the batch as lost already.
