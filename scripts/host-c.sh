@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # host-c.sh DIR PROGRAM [FLAG...]: compiles bpf/host/PROGRAM.c with each backend's programs for this
 # machine, under the address and undefined-behaviour sanitizers: DIR/PROGRAM-BACKEND.
+# BACKENDS restricts the choice.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 out=$1 program=$2
@@ -12,6 +13,7 @@ arch=x86
 n=0
 for backend in fentry sock_tracepoint syscall_tracepoint; do
 	n=$((n + 1))
+	case " ${BACKENDS:-$backend} " in *" $backend "*) ;; *) continue ;; esac
 	clang-19 -O0 -g1 -std=gnu11 -Wall -Wextra -Werror -Wno-unused-function -Wno-unused-parameter -Wno-unused-variable \
 		-Wno-unknown-attributes -Wno-sign-compare -Wno-missing-field-initializers \
 		-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \

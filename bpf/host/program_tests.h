@@ -55,6 +55,12 @@ static void strangers(void)
 			host_judge(STRANGER, states[i - 1]);
 		RECEIVES(s, request);
 		SENDS(s, response);
+		for (u32 dir = 0; dir < 4; dir++) {
+			const struct host_call unseen = {.dir = dir & 1, .shape = SHAPE_UNSEEN, .ret = 100};
+
+			host_call(s, &unseen);
+			host_unmap_memory();
+		}
 		sock_state(&s->sk, TCP_CLOSE, TCP_SYN_SENT);
 		sock_state(&s->sk, TCP_ESTABLISHED, TCP_CLOSE);
 	}
