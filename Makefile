@@ -19,7 +19,7 @@ BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test verify build deps generate drift check conventions unit test-c fuzz-c integration harm chaos fuzz bench bench-cmp bench-links bench-vm bench-plot test-vm test-vm-quick support verifier verifier-accept \
+.PHONY: help demo test verify build deps generate drift check conventions unit test-c fuzz-c mutation integration harm chaos fuzz bench bench-cmp bench-links bench-vm bench-plot test-vm test-vm-quick support verifier verifier-accept \
 	pages install uninstall package image sbom test-k8s test-packaging test-go-versions go-layouts clean
 
 help: ## list the targets
@@ -63,6 +63,9 @@ test-c: ## the BPF programs compiled for this machine, under sanitizers: unit te
 
 fuzz-c: ## the BPF programs, compiled for this machine, fuzzed for FUZZTIME each
 	scripts/fuzz-c.sh $(FUZZTIME)
+
+mutation: ## change the sources line by line: is each change noticed? Table in docs/testing.md (ONLY=text: a part)
+	GO="$(GO)" scripts/mutation.sh $(if $(ONLY),-only "$(ONLY)")
 
 integration: build ## (root) real servers and clients, on every backend that this kernel loads
 	GO="$(GO)" scripts/integration.sh
