@@ -179,7 +179,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	spawn(func() error { return wait(ctx, a.followConfig) })
 	spawn(func() error { return wait(ctx, a.becomeReady) })
 	<-prepared
+	a.programs.looking.Lock() // a probe that is put in while capabilities are tried may be refused
 	a.dropCapabilities()
+	a.programs.looking.Unlock()
 	a.tell("READY=1")
 	spawn(func() error { a.programs.run(ctx); return nil }) // not while capabilities are tried
 	<-ctx.Done()
