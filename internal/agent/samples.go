@@ -142,6 +142,7 @@ func linkSamples(e emit, s link.Stats) {
 	counter(e, "links_missing_total", missing, s.Unlinked, label("reason", "no_evidence"))
 	counter(e, "links_missing_total", missing, s.Late, label("reason", "late"))
 	counter(e, "links_missing_total", missing, s.Mismatch, label("reason", "ends_differ"))
+	counter(e, "links_shared_total", "Calls that served several requests: span links instead of a parent.", s.Shared)
 	gauge(e, "spans_held", "Finished spans that wait for news of their trace.", float64(s.Held))
 	counter(e, "spans_held_forced_total", "Spans that did not wait because too many did.", s.Forced)
 	gauge(e, "link_processes", "Processes whose requests and calls are remembered.", float64(s.Processes))

@@ -12,6 +12,7 @@ type wait uint8
 const (
 	forOtherEnd wait = iota // a request without context: the call at the other end
 	forAnswer               // a call: who answers a request of its process
+	forMore                 // a call whose thread has answered: whether it answers more
 	numWaits
 )
 
@@ -104,20 +105,13 @@ func (l *Linker) force() bool {
 	return false
 }
 
-// settlePending: the process has answered all requests, so that nothing more
-// will tell for which its calls were.
-func (l *Linker) settlePending(p *process) {
-	for _, c := range p.pending {
-		l.settle(c)
-		l.release(c)
-	}
-	clear(p.pending)
-	p.pending = p.pending[:0]
-}
-
 // settle says that n stays the root that it is, if it is one.
 func (l *Linker) settle(n *Node) {
 	if n.settled {
+		return
+	}
+	if !n.server {
+		l.decide(n)
 		return
 	}
 	n.settled = true
@@ -152,7 +146,7 @@ func (l *Linker) emit(n *Node) {
 		s.TraceState = n.state
 	}
 	s.Parent, s.Remote = l.visibleParent(n)
-	s.Links = append(s.Links, n.links...)
+	s.Links = append(s.Links, l.linksOf(n)...)
 	switch {
 	case l.silent(n):
 		l.cfg.Skip(s, Instrumented)

@@ -20,6 +20,7 @@ func sameContext(c, s *Node) bool {
 func (l *Linker) findParent(n *Node, f *Facts) {
 	p := n.proc
 	defer func() { l.spent(p, f) }()
+	l.turned(p, f.TID)
 	p.called(f, l.lists[listKey{list: byTask, tgid: p.tgid, a: f.ParentTask}] != nil)
 	if p.open == 0 {
 		return
@@ -38,11 +39,8 @@ func (l *Linker) findParent(n *Node, f *Facts) {
 	} else {
 		l.stats.Unlinked++
 	}
-	if f.Program == OtherProgram && !p.loops[f.TID] && !p.thread(f.TID).bad() && len(p.pending) < maxPending {
-		n.settled = false
-		n.refs++
-		p.pending = append(p.pending, n)
-		l.wait(forAnswer, n, f.Ktime)
+	if f.Program == OtherProgram {
+		l.await(n, f.Ktime)
 	}
 }
 

@@ -128,6 +128,7 @@ type Stats struct {
 	Unlinked  uint64              // calls made while requests were to be answered, without sufficient evidence
 	Late      uint64              // links learned after the span had to go
 	Forced    uint64              // spans that went early because too many were waiting
+	Shared    uint64              // calls that served several requests: span links instead of a parent
 	Mismatch  uint64              // ends of a connection that did not agree on the request
 	Held      int                 // spans that wait
 	Processes int

@@ -83,6 +83,7 @@ func (l *Linker) startServer(n *Node, f *Facts) {
 		l.index(n)
 	}
 	p.push(n)
+	l.turned(p, f.TID)
 	if f.Program == NginxProgram {
 		p.justRead(f.TID, n)
 	}
@@ -132,29 +133,6 @@ func (l *Linker) join(c, s *Node) {
 	default:
 		l.adopt(s, c, Connection)
 	}
-}
-
-// Answered says which thread writes the response to a request.
-func (l *Linker) Answered(n *Node, tid uint32) {
-	p := n.proc
-	if !n.server || len(p.pending) == 0 {
-		return
-	}
-	kept := p.pending[:0]
-	for _, c := range p.pending {
-		switch {
-		case c.tid != tid || p.loops[tid]:
-			kept = append(kept, c)
-		case c.start >= n.start && !c.settled:
-			l.adopt(c, n, Answer)
-			l.release(c)
-		default:
-			l.settle(c)
-			l.release(c)
-		}
-	}
-	clear(p.pending[len(kept):])
-	p.pending = kept
 }
 
 // Opened says that a thread of a process begins to connect.

@@ -34,6 +34,7 @@ type Node struct {
 	keep     bool
 	settled  bool    // nothing will make it a child any more
 	waiting  []*Node // finished spans of its trace, until it is settled
+	answers  []*Node // of a call that may yet be linked: what its thread has answered since
 
 	server  bool
 	open    bool // its exchange goes on
@@ -90,7 +91,7 @@ func (l *Linker) newNode() *Node {
 	if k := len(l.free); k > 0 {
 		n := l.free[k-1]
 		l.free = l.free[:k-1]
-		*n = Node{waiting: n.waiting[:0], refs: 1}
+		*n = Node{waiting: n.waiting[:0], answers: n.answers[:0], refs: 1}
 		return n
 	}
 	return &Node{refs: 1}
@@ -106,7 +107,12 @@ func (l *Linker) release(n *Node) {
 			return
 		}
 		parent := n.parent
+		for _, s := range n.answers { // it left no span
+			l.release(s)
+		}
 		clear(n.waiting)
+		clear(n.answers[:cap(n.answers)])
+		n.answers = n.answers[:0]
 		if len(l.free) < maxFree && cap(n.waiting) <= 64 {
 			l.free = append(l.free, n)
 		}
