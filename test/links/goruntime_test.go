@@ -34,10 +34,20 @@ func goRuntimes() []subject {
 	}
 	for _, version := range []string{"1.17.13", "1.18.10", "1.19.13", "1.20.14", "1.21.13", "1.22.12", "1.23.12", "1.24.13", "1.25.14", "1.27.4"} {
 		minor := version[:strings.LastIndexByte(version, '.')]
-		list = append(list, subject{name: "go" + minor, kind: exact, shape: handler,
+		list = append(list, subject{name: "go" + minor, kind: exact, shape: shapeOf(minor),
 			start: goService(goBuild{toolchain: "go" + version, cgo: "0", args: strip})})
 	}
 	return list
+}
+
+// shapeOf is what a release can be measured by: before Go 1.21 the runtime keeps
+// nothing of who started a goroutine.
+func shapeOf(minor string) Shape {
+	switch minor {
+	case "1.17", "1.18", "1.19", "1.20":
+		return Work(pause, "seq", "retry")
+	}
+	return Work(pause, "seq", "par", "retry")
 }
 
 // plain says that it is the way in which the suite built it already.
