@@ -32,7 +32,7 @@ flags="-s -w"
 for p in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
 	flags="$flags -X $p.gitVersion=v$version -X $p.gitMajor=1 -X $p.gitMinor=$minor"
 done
-for c in kube-apiserver kubelet kube-controller-manager kube-scheduler kube-proxy; do
+for c in kube-apiserver kubelet kube-controller-manager kube-scheduler kube-proxy kubectl; do
 	[ ! -x "$bin/$c" ] || continue
 	echo "building $c" >&2
 	cd "$src"

@@ -13,4 +13,5 @@ fi
 scripts/deps.sh test/k8s/packages.txt
 K8S_BIN=$(test/k8s/build.sh)
 export K8S_BIN
+PATH=$K8S_BIN:$PATH
 TRACER_AGENT=$PWD/bin/tracer-agent "$go" test -count=1 -tags k8s -timeout 30m "$@" ./test/k8s/
