@@ -31,6 +31,9 @@ func goRuntimes() []subject {
 		{name: "go-cgo", kind: exact, shape: handler, start: goService(goBuild{cgo: "1"})},
 		{name: "go-cgo-pie-stripped", kind: exact, shape: handler, start: goService(goBuild{cgo: "1", args: append(pie, strip...)})},
 		{name: "go-wrapped-connections", kind: exact, shape: Work(pause, "wrapped"), start: goService(goBuild{cgo: "0"})},
+		// The runtime keeps a goroutine's parent, not its grandparent; before Go 1.21 neither.
+		{name: "go-nested", kind: loop, shape: Work(pause, "nest"), start: goService(goBuild{cgo: "0"})},
+		{name: "go1.20-goroutines", kind: loop, shape: Work(pause, "par"), start: goService(goBuild{toolchain: "go1.20.14", cgo: "0", args: strip})},
 	}
 	for _, version := range []string{"1.17.13", "1.18.10", "1.19.13", "1.20.14", "1.21.13", "1.22.12", "1.23.12", "1.24.13", "1.25.14", "1.27.4"} {
 		minor := version[:strings.LastIndexByte(version, '.')]
@@ -40,8 +43,7 @@ func goRuntimes() []subject {
 	return list
 }
 
-// shapeOf is what a release can be measured by: before Go 1.21 the runtime keeps
-// nothing of who started a goroutine.
+// shapeOf is what a release is measured by.
 func shapeOf(minor string) Shape {
 	switch minor {
 	case "1.17", "1.18", "1.19", "1.20":

@@ -99,8 +99,6 @@ func trapRuntimes() []subject {
 	goDefault := goService(goBuild{cgo: "0"})
 	return []subject{
 		{name: "go-shared-workers", kind: trap, shape: Work(pause, "workers"), start: goDefault, small: true},
-		// The runtime keeps a goroutine's parent, not its grandparent.
-		{name: "go-nested", kind: trap, shape: Work(pause, "nest"), start: goDefault},
 		{name: "go-detached", kind: trap, shape: detached, mute: true, start: goDefault, small: true},
 		{name: "go-background", kind: exact, shape: Work(pause, "seq", "par"), start: background(goDefault)},
 		{name: "python-detached", kind: trap, shape: detached, mute: true, start: python("threads.py")},
