@@ -164,8 +164,9 @@ type Propagation struct {
 // Linking is how spans are joined into traces beyond what headers say.
 type Linking struct {
 	// How long a span may wait for the other end of its connection, which may
-	// be reported later. A call whose request in the same process is not known
-	// waits up to 50 times as long for the thread that answers.
+	// be reported later. A process's first calls wait up to 10 times as long
+	// for its habits to show, and a call whose request in the same process is
+	// not known up to 50 times as long for the thread that answers.
 	Hold time.Duration `yaml:"hold" check:"min=1ms max=10s"`
 	// What to do with processes that are seen to export spans of their own
 	// (OTLP): `silent` traces only what their SDK does not, `all` everything.

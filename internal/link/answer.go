@@ -68,6 +68,10 @@ func (l *Linker) decide(c *Node) {
 	if c.settled {
 		return
 	}
+	if c.maybe != nil {
+		l.verdict(c)
+		return
+	}
 	switch {
 	case c.parent != nil:
 		c.settled = true

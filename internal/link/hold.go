@@ -13,11 +13,16 @@ const (
 	forOtherEnd wait = iota // a request without context: the call at the other end
 	forAnswer               // a call: who answers a request of its process
 	forMore                 // a call whose thread has answered: whether it answers more
+	forHabit                // a call on trial: what else its process does
 	numWaits
 )
 
-// answerHold is how many times longer a call waits for who answers: requests take that long.
-const answerHold = 50
+// How many times longer than for the other end is waited for who answers, since
+// requests take that long, and for habits.
+const (
+	answerHold = 50
+	habitHold  = 10
+)
 
 // queue holds roots in the order of their deadlines.
 type queue struct {
@@ -55,8 +60,11 @@ func (q *queue) pop() {
 // wait keeps n, a root that is not settled, until its time has passed.
 func (l *Linker) wait(w wait, n *Node, now uint64) {
 	until := now + l.cfg.Hold
-	if w == forAnswer {
+	switch w {
+	case forAnswer:
 		until = now + answerHold*l.cfg.Hold
+	case forHabit:
+		until = now + habitHold*l.cfg.Hold
 	}
 	n.refs++
 	l.waits[w].push(waiting{n, until})

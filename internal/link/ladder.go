@@ -22,6 +22,9 @@ func (l *Linker) findParent(n *Node, f *Facts) {
 	defer func() { l.spent(p, f) }()
 	l.turned(p, f.TID)
 	p.called(f, l.lists[listKey{list: byTask, tgid: p.tgid, a: f.ParentTask}] != nil)
+	if p.own.all >= trial && p.trials != nil {
+		l.tryEnds(p)
+	}
 	if p.open == 0 {
 		return
 	}
@@ -31,7 +34,7 @@ func (l *Linker) findParent(n *Node, f *Facts) {
 	}
 	s, e, many := l.climb(n, f)
 	if s != nil {
-		l.adopt(n, s, e)
+		l.link(n, s, e, f.Ktime)
 		return
 	}
 	if many {

@@ -264,6 +264,7 @@ func TestLateParent(t *testing.T) {
 	c := w.call(Facts{TGID: 1, Key: key})
 	w.end(s, "server")
 	w.end(c, "client")
+	w.l.Flush()
 	w.child("inner", "server", Thread)
 	w.root("server")
 	if w.l.Stats().Late != 1 {
@@ -315,6 +316,7 @@ func TestAbandoned(t *testing.T) {
 	c := w.call(Facts{TGID: 1, TID: 1})
 	w.l.Abandon(outer)
 	w.end(c, "call")
+	w.l.Flush()
 	if got := w.emitted["call"]; got.Parent != (trace.SpanID{4}) || !got.Remote || got.TraceID != (trace.TraceID{3}) {
 		t.Errorf("parent %v of trace %v, want the header's", got.Parent, got.TraceID)
 	}
@@ -326,6 +328,7 @@ func TestUnsampled(t *testing.T) {
 	s := w.request(Facts{TGID: 1, TID: 1, Context: &tracecontext.Result{Decision: tracecontext.Drop}})
 	w.end(w.call(Facts{TGID: 1, TID: 1}), "call")
 	w.end(s, "request")
+	w.l.Flush()
 	if len(w.emitted) != 0 || len(w.skipped) != 2 {
 		t.Errorf("left: %v, skipped: %v", w.emitted, w.skipped)
 	}
@@ -389,6 +392,7 @@ func TestInstrumented(t *testing.T) {
 		w.end(w.call(Facts{TGID: 1, TID: 1, Context: contextOf(7, 20)}), "traced by the SDK")
 		w.end(w.call(Facts{TGID: 1, TID: 1}), "call")
 		w.end(s, "request")
+		w.l.Flush()
 		if all {
 			w.child("call", "request", Thread)
 			continue
@@ -500,5 +504,32 @@ func TestNothingStays(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestTrial: the first calls wait for the habits of their process, which may
+// speak against what they seem to be for; later ones do not wait.
+func TestTrial(t *testing.T) {
+	mine := Facts{TGID: 1, TID: 1, Agent: "mine"}
+	w := newWorld(t)
+	s := w.request(Facts{TGID: 1, TID: 1})
+	w.end(w.call(mine), "in between")
+	w.end(s, "request")
+	if len(w.emitted) != 1 {
+		t.Fatalf("it did not wait: %v", w.emitted)
+	}
+	for i := range trial {
+		w.end(w.call(mine), fmt.Sprint("own ", i))
+	}
+	w.root("in between")
+
+	w = newWorld(t)
+	for i := range trial + 1 {
+		s := w.request(Facts{TGID: 1, TID: 1})
+		w.end(w.call(mine), fmt.Sprint("call ", i))
+		w.end(s, fmt.Sprint("request ", i))
+	}
+	for i := range trial + 1 {
+		w.child(fmt.Sprint("call ", i), fmt.Sprint("request ", i), Thread)
 	}
 }

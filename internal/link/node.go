@@ -32,9 +32,11 @@ type Node struct {
 	trace    trace.TraceID
 	resolved bool
 	keep     bool
-	settled  bool    // nothing will make it a child any more
-	waiting  []*Node // finished spans of its trace, until it is settled
-	answers  []*Node // of a call that may yet be linked: what its thread has answered since
+	settled  bool     // nothing will make it a child any more
+	waiting  []*Node  // finished spans of its trace, until it is settled
+	maybe    *Node    // of a call on trial: its parent, if the process's habits do not speak against it ...
+	maybeBy  Evidence // ... and why
+	answers  []*Node  // of a call that may yet be linked: what its thread has answered since
 
 	server  bool
 	open    bool // its exchange goes on
@@ -107,6 +109,10 @@ func (l *Linker) release(n *Node) {
 			return
 		}
 		parent := n.parent
+		if n.maybe != nil {
+			l.release(n.maybe)
+			n.maybe = nil
+		}
 		for _, s := range n.answers { // it left no span
 			l.release(s)
 		}

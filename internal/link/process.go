@@ -18,6 +18,7 @@ type process struct {
 	sdk      bool              // it was seen to send spans of its own
 	loops    map[uint32]bool   // threads that have several requests open at a time
 	pending  []*Node           // calls that may yet be linked by who answers
+	trials   []*Node           // calls on trial
 
 	read   map[uint32]*Node // NginxProgram: thread -> the request it has just read, with nothing in between
 	opened map[uint64]*Node // NginxProgram: connection -> the request for which it was opened
@@ -76,6 +77,7 @@ const forget = 120e9
 func (l *Linker) sweep(before uint64) {
 	for tgid, p := range l.procs {
 		if p.open == 0 && len(p.pending) == 0 && (before == 0 || p.used < before) {
+			l.tryEnds(p)
 			p.clearSequence()
 			delete(l.procs, tgid)
 		}
