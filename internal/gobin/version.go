@@ -130,16 +130,20 @@ func release(version string) (minor int, plain bool) {
 	if err != nil {
 		return 0, false
 	}
-	patch, suffix, _ := strings.Cut(rest[digits:], " ")
+	patch, suffix := rest[digits:], ""
+	if i := strings.IndexAny(patch, " -"); i >= 0 {
+		patch, suffix = patch[:i], patch[i+1:]
+	}
 	if patch != "" && (patch[0] != '.' || len(patch) == 1 || strings.Trim(patch[1:], "0123456789") != "") {
 		plain = false
 	}
 	return minor, plain && harmless(suffix)
 }
 
-// harmless says whether a release with this suffix has the same layouts as
-// without: what a distributor adds in parentheses, and experiments that
-// TestExperiments has seen to change none.
+// harmless says whether a release with this suffix, which follows a space or,
+// since Go 1.26, a hyphen, has the same layouts as without: what a distributor
+// adds in parentheses, and experiments that TestExperiments has seen to change
+// none.
 func harmless(suffix string) bool {
 	distributor, experiments, has := strings.Cut(suffix, "X:")
 	distributor = strings.TrimSpace(distributor)

@@ -21,6 +21,8 @@ func TestRelease(t *testing.T) {
 		{"go1.20.5 X:boringcrypto", 20, true},
 		{"go1.23.1 X:nocoverageredesign", 23, true},
 		{"go1.23.1 (Distributor 7) X:nocoverageredesign,boringcrypto", 23, true},
+		{"go1.27.4-X:boringcrypto", 27, true},
+		{"go1.27.4-X:boringcrypto,other", 27, false},
 		{"go1.25.1 X:other", 25, false},
 		{"go1.25.1 X:", 25, false},
 		{"go1.25.1 fork", 25, false},
