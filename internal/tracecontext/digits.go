@@ -7,15 +7,18 @@ import "math"
 // noNibble is nibble's answer for a byte that is no hexadecimal digit.
 const noNibble = 0xff
 
-// lowerNibble returns the value of a lower-case hexadecimal digit.
-func lowerNibble(c byte) byte {
-	switch {
-	case c-'0' <= 9:
-		return c - '0'
-	case c-'a' <= 5:
-		return c - 'a' + 10
+// lowerDigits has the value of each lower-case hexadecimal digit, noNibble for
+// other bytes. It is never written to.
+var lowerDigits = lowerDigitTable()
+
+func lowerDigitTable() (t [256]byte) {
+	for i := range t {
+		t[i] = noNibble
 	}
-	return noNibble
+	for i, c := range []byte("0123456789abcdef") {
+		t[c] = byte(i)
+	}
+	return t
 }
 
 // nibble returns the value of a hexadecimal digit of either case.
@@ -23,7 +26,7 @@ func nibble(c byte) byte {
 	if c-'A' <= 5 {
 		return c - 'A' + 10
 	}
-	return lowerNibble(c)
+	return lowerDigits[c]
 }
 
 // decodeLowerHex fills dst with src, which must be exactly as long and in lower case.
@@ -33,7 +36,7 @@ func decodeLowerHex(dst, src []byte) bool {
 	}
 	var seen byte
 	for i := range dst {
-		hi, lo := lowerNibble(src[2*i]), lowerNibble(src[2*i+1])
+		hi, lo := lowerDigits[src[2*i]], lowerDigits[src[2*i+1]]
 		seen |= hi | lo
 		dst[i] = hi<<4 | lo
 	}
