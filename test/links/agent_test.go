@@ -5,13 +5,10 @@
 package links
 
 import (
-	"bufio"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,8 +20,7 @@ import (
 // agent is a running tracer-agent and the sink that it exports to.
 type agent struct {
 	*process
-	sink    *otlptest.Sink
-	metrics string // URL of /metrics
+	sink *otlptest.Sink
 }
 
 func newSink(t *testing.T) *otlptest.Sink {
@@ -57,15 +53,14 @@ func startAgent(t *testing.T, sink *otlptest.Sink, o agentOptions) *agent {
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	listen := newPorts(t).take(t)
-	args := []string{"run", "--metrics-listen", listen, "--config", path}
+	args := []string{"run", "--config", path}
 	if backend := os.Getenv("TRACER_BACKEND"); backend != "" {
 		args = append(args, "--backend", backend)
 	}
 	cmd := exec.Command(built("tracer-agent"), args...)
 	cmd.Env = append(agentEnv(), "OTEL_EXPORTER_OTLP_ENDPOINT="+sink.Endpoint(otlptest.GRPC))
 	cmd.Env = append(cmd.Env, o.env...)
-	a := &agent{process: launch(t, "tracer-agent", cmd), sink: sink, metrics: "http://" + listen + "/metrics"}
+	a := &agent{process: launch(t, "tracer-agent", cmd), sink: sink}
 	poll(t, 20*time.Second, "the agent is ready", func() bool {
 		if !a.alive() {
 			t.Fatalf("the agent ended before it was ready: %v\n%s", a.err, a.out.tail(4000))
@@ -103,34 +98,4 @@ func (a *agent) shutdown(t *testing.T) {
 	if a.err != nil {
 		t.Errorf("agent's exit after SIGTERM: %v, want 0", a.err)
 	}
-}
-
-// scrape reads the agent's own metrics: series (name with labels) to value.
-func (a *agent) scrape(t *testing.T) map[string]float64 {
-	t.Helper()
-	client := &http.Client{Timeout: 5 * time.Second}
-	defer client.CloseIdleConnections()
-	resp, err := client.Get(a.metrics)
-	if err != nil {
-		t.Fatalf("scrape the agent: %v", err)
-	}
-	defer resp.Body.Close()
-	series := map[string]float64{}
-	lines := bufio.NewScanner(resp.Body)
-	for lines.Scan() {
-		line := lines.Text()
-		at := strings.LastIndexByte(line, ' ')
-		if at < 0 || line[0] == '#' {
-			continue
-		}
-		v, err := strconv.ParseFloat(line[at+1:], 64)
-		if err != nil {
-			t.Fatalf("bad metrics line %q: %v", line, err)
-		}
-		series[line[:at]] = v
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return series
 }
