@@ -53,6 +53,18 @@ type Scratch struct {
 	memo   *memo
 }
 
+// Forget drops what is kept of heads that were reported, and their notes. What a
+// head says may be secret, so it should not stay long; kept for a second, it
+// serves a busy connection as well. No Handler call may be under way.
+func (s *Scratch) Forget() {
+	if s.memo != nil {
+		clear(s.memo[:])
+	}
+	clear(s.fields[:cap(s.fields)])
+	clear(s.spare[:cap(s.spare)])
+	s.head = Head{}
+}
+
 // place is [memo.place].
 func (s *Scratch) place(text []byte) *block {
 	if s.memo == nil {

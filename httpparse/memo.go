@@ -14,7 +14,8 @@ const (
 
 // memo keeps the field lines of heads. Those of one client or server often are
 // the same, byte for byte, for many messages: then a comparison is all there is
-// to do. A block that was found means what it meant before.
+// to do. A block that was found means what it meant before. [Scratch.Forget]
+// empties it.
 type memo [memoBlocks]block
 
 // block is the lines of a head behind its start line, the empty line included,

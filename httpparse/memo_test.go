@@ -127,3 +127,28 @@ func TestFieldsStay(t *testing.T) {
 		}
 	}
 }
+
+// TestForget: no byte of a head stays, and no note.
+func TestForget(t *testing.T) {
+	s := new(Scratch)
+	n := &noter{of: (*Head).WholeNote}
+	p := New(Request, Limits{Scratch: s})
+	text := []byte("GET /?token=s3cret HTTP/1.1\r\nHost: a.example\r\nAuthorization: s3cret\r\n\r\n")
+	for range 3 {
+		p.Feed(text, n)
+	}
+	s.Forget()
+	for i := range s.memo {
+		l := &s.memo[i]
+		if l.size != 0 || l.text != [memoText]byte{} || l.last.text != [memoLine]byte{} || l.fields != nil || l.note != nil || l.last.note != nil {
+			t.Fatalf("place %d is not empty", i)
+		}
+	}
+	if s.head.kept != nil || s.head.Target != nil {
+		t.Error("the head is not empty")
+	}
+	p.Feed(text, n)
+	if want := []int{-1, -1, 0, -1}; !slices.Equal(n.seen, want) {
+		t.Errorf("notes %v, want %v", n.seen, want)
+	}
+}

@@ -234,7 +234,9 @@ func (t *Table) Poll() {
 
 // Sweep forgets unix connections that have been idle for long, and ends their
 // close-delimited responses: no backend sees a unix socket close. A request without a response is dropped: it may be answered yet.
+// Of heads that were parsed nothing is kept beyond a Sweep.
 func (t *Table) Sweep(now uint64) {
+	t.scratch.Forget()
 	for c := t.tail; c != nil; {
 		prev := c.prev
 		if c.peer.IsUnix() && now > c.lastSeen && now-c.lastSeen > uint64(t.limits.IdleUnix) {
