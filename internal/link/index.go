@@ -71,7 +71,9 @@ func (l *Linker) only(key listKey) (n *Node, many bool) {
 // index makes an open request findable by what a call may have in common with it.
 func (l *Linker) index(n *Node) {
 	tgid := n.proc.tgid
-	l.add(n, listKey{list: byTarget, tgid: tgid, a: n.target})
+	if n.target != 0 {
+		l.add(n, listKey{list: byTarget, tgid: tgid, a: n.target})
+	}
 	l.add(n, listKey{list: byThread, tgid: tgid, a: uint64(n.tid)})
 	if n.task != 0 {
 		l.add(n, listKey{list: byTask, tgid: tgid, a: n.task})

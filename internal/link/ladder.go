@@ -82,52 +82,61 @@ func (l *Linker) findPassed(n *Node, f *Facts) {
 	l.adopt(n, found, Header)
 }
 
-// climb takes the first rung that fits exactly one open request.
+// climb takes the first rung that fits exactly one open request. Without one,
+// ambiguous says that some rung fits several.
 func (l *Linker) climb(n *Node, f *Facts) (s *Node, e Evidence, ambiguous bool) {
 	p := n.proc
-	try := func(key listKey, e Evidence) (*Node, Evidence) {
-		s, many := l.only(key)
-		ambiguous = ambiguous || many
-		return s, e
-	}
 	if n.request != 0 {
-		if s, e := try(listKey{list: byRequest, tgid: p.tgid, a: n.request}, RequestID); s != nil {
-			return s, e, false
+		if s, many := l.only(listKey{list: byRequest, tgid: p.tgid, a: n.request}); s != nil {
+			return s, RequestID, false
+		} else if many {
+			ambiguous = true
 		}
 	}
-	switch f.Program {
-	case GoProgram:
-		if f.Task != 0 {
-			if s, e := try(listKey{list: byTask, tgid: p.tgid, a: f.Task}, Goroutine); s != nil {
-				return s, e, false
-			}
-		}
-		if f.ParentTask != 0 && !p.detached.bad() {
-			if s, e := try(listKey{list: byTask, tgid: p.tgid, a: f.ParentTask}, Goroutine); s != nil {
-				return s, e, false
-			}
-		}
-	case NginxProgram:
-		if s := p.opened[f.Conn]; s != nil && f.First {
-			return s, Sequence, false
-		}
-		if s := p.read[f.TID]; s != nil {
-			return s, Sequence, false
-		}
-		return nil, None, p.open > 1 // its record was lost, or the call is no request passed on at once
-	default:
-		if p.thread(f.TID).bad() {
-			break
-		}
-		if s, e := try(listKey{list: byThread, tgid: p.tgid, a: uint64(f.TID)}, Thread); s != nil {
-			return s, e, false
-		}
+	if f.Program == NginxProgram {
+		// Without its sequence a record was lost, or the call is no request passed on at once.
+		s := l.inSequence(p, f)
+		return s, Sequence, ambiguous || p.open > 1
 	}
+	s, e, many := l.byOwner(p, f)
+	if s != nil {
+		return s, e, false
+	}
+	ambiguous = ambiguous || many
 	if p.open == 1 && !p.own.bad() {
 		return p.first, OnlyRequest, false
 	}
-	if s, e := try(listKey{list: byTarget, tgid: p.tgid, a: n.target}, Proxy); s != nil {
-		return s, e, false
+	s, many = l.only(listKey{list: byTarget, tgid: p.tgid, a: n.target})
+	return s, Proxy, ambiguous || many
+}
+
+// inSequence finds the request that a single-threaded proxy read right before
+// it opened the connection or, on an open one, right before it calls.
+func (l *Linker) inSequence(p *process, f *Facts) *Node {
+	if s := p.opened[f.Conn]; s != nil && f.First {
+		return s
 	}
-	return nil, None, ambiguous
+	return p.read[f.TID]
+}
+
+// byOwner finds the request that the calling goroutine, the one that started
+// it, or the calling thread has read.
+func (l *Linker) byOwner(p *process, f *Facts) (s *Node, e Evidence, many bool) {
+	if f.Program != GoProgram {
+		if p.thread(f.TID).bad() {
+			return nil, None, false
+		}
+		s, many = l.only(listKey{list: byThread, tgid: p.tgid, a: uint64(f.TID)})
+		return s, Thread, many
+	}
+	if f.Task != 0 {
+		if s, many = l.only(listKey{list: byTask, tgid: p.tgid, a: f.Task}); s != nil {
+			return s, Goroutine, false
+		}
+	}
+	if f.ParentTask == 0 || p.detached.bad() {
+		return nil, None, many
+	}
+	s, more := l.only(listKey{list: byTask, tgid: p.tgid, a: f.ParentTask})
+	return s, Goroutine, many || more
 }

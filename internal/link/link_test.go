@@ -143,6 +143,7 @@ func TestRungs(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
+			w.l.callsOut(w.l.process(1, 1)) // it has called before
 			var open []*Node
 			for _, f := range tt.open {
 				f.TGID = 1

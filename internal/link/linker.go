@@ -48,12 +48,14 @@ func (l *Linker) Start(f *Facts) *Node {
 	n.id = l.cfg.NewIDs.SpanID()
 	n.server, n.open, n.start = f.Server, true, f.Ktime
 	n.key, n.tid, n.task = f.Key, f.TID, f.Task
-	n.target = l.hash(f)
 	if f.Context.RequestID != "" {
 		n.request = maphash.String(l.seed, f.Context.RequestID) | 1
 	}
 	n.follow(f.Context)
 	n.proc = l.process(f.TGID, f.Ktime)
+	if !f.Server || f.Local || n.proc.calls { // else nobody will ask
+		n.target = l.hash(f)
+	}
 	if f.Server {
 		l.startServer(n, f)
 	} else {

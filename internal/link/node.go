@@ -47,7 +47,7 @@ type Node struct {
 	tid     uint32
 	task    uint64 // goroutine
 	request uint64 // hash of its correlation id, 0 if it has none
-	target  uint64 // hash of method, target and user agent
+	target  uint64 // hash of method, target and user agent; 0: not needed so far
 	proc    *process
 	prev    *Node // in proc's list of open requests
 	next    *Node
