@@ -3,114 +3,12 @@
 package link
 
 import (
-	"encoding/binary"
 	"fmt"
-	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"go.opentelemetry.io/otel/trace"
-
-	"github.com/tracer-agent/tracer-agent/export"
 	"github.com/tracer-agent/tracer-agent/internal/tracecontext"
 )
-
-const hold = 100
-
-// world is a Linker under test, with what left it.
-type world struct {
-	t       *testing.T
-	l       *Linker
-	ktime   uint64
-	ids     uint64
-	emitted map[string]*export.Span // by name
-	by      map[string]Evidence
-	skipped map[string]Skipped
-	conns   uint64
-}
-
-func newWorld(t *testing.T) *world {
-	w := &world{t: t, ktime: 1, emitted: map[string]*export.Span{}, by: map[string]Evidence{}, skipped: map[string]Skipped{}}
-	w.l = New(Config{
-		Hold: hold, MaxHeld: 100, NewIDs: w,
-		Keep: func(_ trace.TraceID, d tracecontext.Decision) bool { return d != tracecontext.Drop },
-		Emit: func(s *export.Span, e Evidence) {
-			if w.emitted[s.Name] != nil {
-				t.Errorf("%s left twice", s.Name)
-			}
-			w.emitted[s.Name], w.by[s.Name] = s, e
-		},
-		Skip: func(s *export.Span, why Skipped) { w.skipped[s.Name] = why },
-	})
-	return w
-}
-
-func (w *world) TraceID() (id trace.TraceID) {
-	w.ids++
-	binary.BigEndian.PutUint64(id[8:], w.ids)
-	return id
-}
-
-func (w *world) SpanID() (id trace.SpanID) {
-	w.ids++
-	binary.BigEndian.PutUint64(id[:], w.ids)
-	return id
-}
-
-// request starts a SERVER exchange; f has what matters.
-func (w *world) request(f Facts) *Node { f.Server = true; return w.start(f) }
-
-// call starts a CLIENT exchange.
-func (w *world) call(f Facts) *Node { return w.start(f) }
-
-func (w *world) start(f Facts) *Node {
-	w.ktime++
-	f.Ktime = w.ktime
-	if f.Context == nil {
-		f.Context = &tracecontext.Result{}
-	}
-	if f.Method == nil {
-		f.Method, f.Target = []byte("GET"), []byte("/")
-	}
-	if f.Conn == 0 {
-		w.conns++
-		f.Conn = w.conns
-	}
-	return w.l.Start(&f)
-}
-
-// end finishes an exchange, whose span is called name.
-func (w *world) end(n *Node, name string) {
-	w.ktime++
-	w.l.Finish(n, &export.Span{Name: name})
-}
-
-// child requires that a span's parent is another, by that evidence, in the same trace.
-func (w *world) child(name, parent string, e Evidence) {
-	w.t.Helper()
-	s, p := w.emitted[name], w.emitted[parent]
-	switch {
-	case s == nil || p == nil:
-		w.t.Errorf("%s or %s has not left: %v", name, parent, w.emitted)
-	case s.Parent != p.SpanID || s.TraceID != p.TraceID || w.by[name] != e || s.Remote:
-		w.t.Errorf("%s: parent %v trace %v by %v; want %v of %v by %v", name, s.Parent, s.TraceID, w.by[name], p.SpanID, p.TraceID, e)
-	}
-}
-
-// root requires that a span has no parent.
-func (w *world) root(name string) {
-	w.t.Helper()
-	if s := w.emitted[name]; s == nil || s.Parent.IsValid() || !s.TraceID.IsValid() {
-		w.t.Errorf("%s is no root: %+v", name, s)
-	}
-}
-
-func contextOf(traceID, span byte) *tracecontext.Result {
-	r := &tracecontext.Result{}
-	r.Parent.Format, r.Parent.HasSpan = tracecontext.W3C, true
-	r.Parent.TraceID[0], r.Parent.SpanID[0] = traceID, span
-	return r
-}
 
 // TestRungs takes each rung of the ladder, and what must make it give way.
 func TestRungs(t *testing.T) {
@@ -434,76 +332,6 @@ func TestBatch(t *testing.T) {
 		if got == nil || len(got.Links) != 2 || got.Links[0].SpanID != w.emitted["a"].SpanID || got.Links[0].TraceID != w.emitted["a"].TraceID ||
 			got.Links[1].SpanID != w.emitted["b"].SpanID {
 			t.Errorf("%s: %+v", next, got)
-		}
-	}
-}
-
-// TestNothingStays: whatever happens, every finished span leaves, once, and
-// nothing of it is kept.
-func TestNothingStays(t *testing.T) {
-	for seed := range uint64(300) {
-		w := newWorld(t)
-		random := rand.New(rand.NewPCG(seed, 1))
-		w.l.cfg.MaxHeld = 1 + random.IntN(20)
-		var open []*Node
-		names := 0
-		for range 400 {
-			w.ktime += uint64(random.IntN(30))
-			f := Facts{
-				TGID: uint32(1 + random.IntN(3)), TID: uint32(1 + random.IntN(4)), Program: Program(random.IntN(3)),
-				Task: uint64(random.IntN(4)), ParentTask: uint64(random.IntN(4)), Local: random.IntN(2) == 0,
-				Key: TCPKey(uint32(random.IntN(6)), 0), Exports: random.IntN(200) == 0, First: true, Conn: uint64(1 + random.IntN(9)),
-			}
-			if random.IntN(4) == 0 {
-				f.Context = contextOf(byte(1+random.IntN(3)), byte(1+random.IntN(3)))
-			}
-			switch k := random.IntN(10); {
-			case k < 3:
-				open = append(open, w.request(f))
-			case k < 5:
-				open = append(open, w.call(f))
-			case k < 6:
-				w.l.Opened(f.Program, f.Conn, f.TGID, f.TID, w.ktime)
-			case k < 7:
-				w.l.Tick(w.ktime)
-			case len(open) == 0:
-			default:
-				i := random.IntN(len(open))
-				n := open[i]
-				if k == 7 && n.server {
-					w.l.Answered(n, f.TID, w.ktime)
-					continue
-				}
-				open = slices.Delete(open, i, i+1)
-				if random.IntN(5) == 0 {
-					w.l.Abandon(n)
-					continue
-				}
-				names++
-				w.end(n, fmt.Sprint(names))
-			}
-		}
-		for _, n := range open {
-			w.l.Abandon(n)
-		}
-		w.l.Flush()
-		if left := len(w.emitted) + len(w.skipped); left != names || w.l.held != 0 {
-			t.Fatalf("seed %d: %d of %d spans left, %d are held", seed, left, names, w.l.held)
-		}
-		if n := len(w.l.clients) + len(w.l.servers) + len(w.l.lists); n != 0 {
-			t.Fatalf("seed %d: %d entries left behind", seed, n)
-		}
-		for _, p := range w.l.procs {
-			if p.open != 0 || len(p.pending) != 0 || p.first != nil {
-				t.Fatalf("seed %d: process %d has %d open requests, %d pending calls", seed, p.tgid, p.open, len(p.pending))
-			}
-		}
-		for name, s := range w.emitted { // a parent that left is of the same trace
-			for other, p := range w.emitted {
-				if s.Parent == p.SpanID && s.TraceID != p.TraceID {
-					t.Fatalf("seed %d: %s and its parent %s are of two traces", seed, name, other)
-				}
-			}
 		}
 	}
 }
