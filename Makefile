@@ -97,7 +97,7 @@ test-vm: ## (root) integration tests on stock Debian kernels in virtual machines
 	scripts/test-vm.sh full $(KERNEL)
 
 test-vm-quick: ## (root) the shortest of them, on an old and a new kernel
-	scripts/test-vm.sh quick 5.10 newest
+	scripts/test-vm.sh quick 5.10 6.12
 
 support: ## results of make test-vm into docs/support.md
 	$(GO) run ./test/vm/matrix -publish $(wildcard .cache/vm/matrix/*.txt)
