@@ -41,7 +41,13 @@ func (p *Probes) AttachRoundTrip(pid uint32, exe string, entry uint64) (io.Close
 	if err != nil {
 		return nil, fmt.Errorf("open program of process %d: %w", pid, err)
 	}
-	l, err := x.Uprobe("", p.coll.Programs["go_round_trip"], &link.UprobeOptions{Address: entry, PID: int(pid)})
+	prog := p.coll.Programs["go_round_trip"]
+	var l link.Link
+	if p.multi {
+		l, err = x.UprobeMulti(nil, prog, &link.UprobeMultiOptions{Addresses: []uint64{entry}, PID: pid})
+	} else {
+		l, err = x.Uprobe("", prog, &link.UprobeOptions{Address: entry, PID: int(pid)})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("probe net/http's client in process %d: %w", pid, err)
 	}

@@ -25,6 +25,8 @@ type Options struct {
 	Connections   int     // room for connections where the kernel cannot keep them in the socket
 	Ports         int     // listening ports that rules name
 	SelectCgroups bool    // cgroup v2 ids select too
+
+	uprobeMulti bool // found out by Open
 }
 
 // Probes are loaded and attached BPF programs. All methods but Detach and Close
@@ -34,6 +36,7 @@ type Probes struct {
 	coll    *ebpf.Collection
 	links   []link.Link
 	storage bool     // connection state is kept in the socket
+	multi   bool     // the program for Go processes is for uprobe_multi links
 	missing []string // features of optional programs that did not attach
 }
 
@@ -48,6 +51,11 @@ func Open(opts Options, log *slog.Logger) (*Probes, error) {
 	kernel, err := types.Kernel()
 	if err != nil {
 		return nil, fmt.Errorf("load kernel BTF (needs a kernel with CONFIG_DEBUG_INFO_BTF): %w", err)
+	}
+	if err := tryUprobeMulti(); err != nil {
+		log.Debug("probes in Go programs by perf_event_open", "error", err)
+	} else {
+		opts.uprobeMulti = true
 	}
 	candidates := Backends()
 	if opts.Backend != Auto && opts.Backend != "" {
@@ -103,11 +111,14 @@ func load(b Backend, opts Options, types *btf.Cache, kernel *btf.Spec, storage b
 	if err := configure(spec, opts, storage); err != nil {
 		return nil, err
 	}
+	if opts.uprobeMulti {
+		spec.Programs["go_round_trip"].AttachType = ebpf.AttachTraceUprobeMulti
+	}
 	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{KernelTypes: kernel}, Cache: types})
 	if err != nil {
 		return nil, fmt.Errorf("load programs: %w", err)
 	}
-	p := &Probes{backend: b, coll: coll, storage: storage}
+	p := &Probes{backend: b, coll: coll, storage: storage, multi: opts.uprobeMulti}
 	for _, prog := range programs {
 		if err := p.attach(prog); err != nil {
 			p.Close()
