@@ -21,7 +21,7 @@ import (
 const kernelsVariable = "TRACER_KERNELS"
 
 // bootLimit is how long a guest may take on an emulated processor of a busy machine.
-const bootLimit = 8 * time.Minute
+const bootLimit = 15 * time.Minute
 
 // TestUnderSystemd boots a clean Debian in a virtual machine and does there what an
 // administrator does (testdata/proof.sh): install, configure, enable, trace units,

@@ -131,9 +131,22 @@ func TestUnprivilegedUser(t *testing.T) {
 	get(t, addr, "/unprivileged")
 	agent.sees(t, "/unprivileged")
 	checkDropped(t, agent.pid(), bpf|perfmon)
+	if release := strings.TrimSpace(read(t, "/proc/sys/kernel/osrelease")); hasUprobeMulti(release) && strings.Contains(agent.out.String(), "no probes in Go programs") {
+		t.Errorf("on %s probes in Go programs need a capability:\n%s", release, tail(agent.out.String()))
+	}
 	if uid := status(t, agent.pid(), "Uid")["Uid"][0]; uid != "54330\t54330\t54330\t54330" {
 		t.Errorf("the agent runs as %s", uid)
 	}
+}
+
+// hasUprobeMulti says that a kernel puts probes into one process without a
+// capability: from Linux 6.10 on.
+func hasUprobeMulti(release string) bool {
+	var major, minor int
+	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err != nil {
+		return false
+	}
+	return major > 6 || major == 6 && minor >= 10
 }
 
 // By default nothing listens; with the shipped configuration, on loopback only.
