@@ -171,3 +171,17 @@ func TestProgramName(t *testing.T) {
 		}
 	}
 }
+
+// A container outside of Kubernetes is called as its runtime's state calls it.
+func TestContainerOutsideOfPods(t *testing.T) {
+	w := newWorld(t)
+	w.write("var/lib/docker/containers/"+testContainer+"/config.v2.json", `{"Name": "/shop-1"}`)
+	w.put(proc{pid: 10, exe: "/bin/a", stack: 1, cgroup: "0::/system.slice/docker-" + testContainer + ".scope\n"})
+	w.put(proc{pid: 11, exe: "/bin/a", stack: 2, cgroup: "0::/machine.slice/libpod-" + testContainer + ".scope\n"})
+	for pid, want := range map[uint32][3]string{10: {testContainer, "docker", "shop-1"}, 11: {testContainer, "podman", ""}} {
+		got, _, err := attributes(t, w, pid, "")
+		if err != nil || [3]string{got["container.id"], got["container.runtime.name"], got["container.name"]} != want {
+			t.Errorf("process %d: %v, %v; want %v", pid, got, err, want)
+		}
+	}
+}

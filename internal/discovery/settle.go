@@ -143,8 +143,12 @@ func (d *Discovery) confirm(p *process, rec *record) bool {
 	return d.applied(p.pid, d.kernel.SetProcess(p.pid, rec.verdict))
 }
 
-// podOf returns the UID of the pod that p is in, "" if it is in none.
+// podOf returns the UID of the pod that p is in, "" if it is in none or nobody
+// could tell of pods.
 func podOf(p *process) string {
+	if p.fs.pods == nil {
+		return ""
+	}
 	if cg, err := p.cgroup(); err == nil && cg.pod != nil {
 		return cg.pod.uid
 	}
