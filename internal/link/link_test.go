@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"testing"
 
-	"go.opentelemetry.io/otel/trace"
 	"github.com/tracer-agent/tracer-agent/internal/tracecontext"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // TestRungs takes each rung of the ladder, and what must make it give way.
