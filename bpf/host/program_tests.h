@@ -214,6 +214,22 @@ static void ends(void)
 	CHECK(!host_map_of(&conn_by_addr)->used, "its state is freed");
 }
 
+/* On a connection that is joined late the sequence numbers are those of position 0, also when the
+ * peer's FIN, which counts as one, was read before. */
+static void sequences(void)
+{
+	struct host_sock *s = new_sock(AF_INET);
+
+	s->tcp.write_seq = 5000;
+	s->tcp.copied_seq = s->tcp.rcv_nxt = 1000;
+	host_fin(s);
+	SENDS(s, response);
+	const struct ev_conn *e = nth(EV_CONN, 0);
+
+	CHECK(e && e->seq[DIR_RECV] == 1000 && e->seq[DIR_SEND] == 5000, "%u and %u", e->seq[DIR_RECV], e->seq[DIR_SEND]);
+	CHECK(((const struct ev_data *)nth(EV_DATA, 0))->pos == 0, "what was seen first is position 0");
+}
+
 /* Made by the address of a socket that is gone: another connection. */
 static void reused_address(void)
 {

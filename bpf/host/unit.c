@@ -36,6 +36,7 @@ static const struct test tests[] = {
 	{"quiet turns", quiet},
 	{"full ring", ring_full},
 	{"ends", ends},
+	{"sequence numbers", sequences},
 	{"reused address", reused_address},
 	{"lives of processes", lives},
 	{"listening", listens},

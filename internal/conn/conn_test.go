@@ -274,3 +274,29 @@ func TestSweep(t *testing.T) {
 		t.Fatalf("got %v, want the response that ends with the connection", rec.done)
 	}
 }
+
+// TestLostTurns loses turns while the ends of a request and of its early answer
+// are not known: bytes of others could be of either, only the turns tell.
+func TestLostTurns(t *testing.T) {
+	k := newSimKernel(64, 64)
+	_, rec := newTestTable(t, k)
+	c := k.open(1)
+	chunk := "2000\r\n" + string(body(8192)) + "\r\n"
+	c.recv([]byte("POST /i/0 HTTP/1.1\r\n" + chunked + chunk))
+	c.recv([]byte(chunk + chunk))
+	c.send([]byte("HTTP/1.1 200 OK\r\nX-I: 0\r\n" + chunked + chunk))
+	c.send([]byte(chunk + chunk))
+	k.lose = func() bool { return true }
+	c.recv([]byte(lastOnly))
+	c.send([]byte(lastOnly))
+	c.recv([]byte("GET /i/1 HTTP/1.1\r\n\r\n"))
+	c.send([]byte("HTTP/1.1 200 OK\r\nX-I: 1\r\nContent-Length: 0\r\n\r\n"))
+	k.lose = nil
+	c.recv([]byte("GET /i/2 HTTP/1.1\r\n\r\n"))
+	c.send([]byte("HTTP/1.1 200 OK\r\nX-I: 2\r\nContent-Length: 0\r\n\r\n"))
+	c.close(0)
+	balance(t, k.table, rec)
+	if len(rec.done) != 1 || rec.done[0].index != 2 || rec.done[0].answer != 2 {
+		t.Errorf("done: %v; want the last alone, since when the first ended is not known", rec.done)
+	}
+}
