@@ -58,7 +58,7 @@ var streams = []struct {
 	messages int
 }{
 	{"request", Request, request10, 0, 1},
-	{"request-other", Request, request10 + strings.Replace(request10, "-01\r", "-00\r", 1), 0, 2}, // never the one before
+	{"request-other", Request, request10 + strings.Replace(request10, "-01\r", "-00\r", 1), len(request10), 2}, // never the one before
 	{"request-split", Request, request10, 200, 1},
 	{"request-bytewise", Request, request10, 1, 1},
 	{"request-folded", Request, strings.Replace(request10, "; theme", ";\r\n theme", 1), 0, 1},

@@ -25,7 +25,7 @@ func (f *framing) scan(k Kind, b []byte, unfolded bool) (n, lines int, whole boo
 			case i == 0, i == 1 && first == '\r':
 				return n + i + 1, lines, true
 			case !isBlank(first):
-				f.line(k, trimCR(b[n:n+i]))
+				f.line(k, b[n:n+i])
 			case !unfolded:
 				return n, lines, false
 			}
@@ -37,46 +37,57 @@ func (f *framing) scan(k Kind, b []byte, unfolded bool) (n, lines int, whole boo
 
 // appendFields appends the fields among the first lines of text.
 func appendFields(fields []Field, k Kind, text []byte, lines int) []Field {
+	n := len(fields)
+	fields = fields[:cap(fields)]
 	for range lines {
 		i := bytes.IndexByte(text, '\n')
-		n := len(fields)
-		fields = append(fields, Field{})
-		if !fields[n].read(k, trimCR(text[:i])) {
-			fields = fields[:n]
+		if n == len(fields) {
+			fields = append(fields, Field{})
+		}
+		if fields[n].read(k, text[:i]) {
+			n++
 		}
 		text = text[i+1:]
 	}
-	return fields
+	return fields[:n]
 }
 
-// read cuts a field line at its colon. A line that is no field is refused and
-// thus neither reported nor used for framing. So is one with white space
-// before the colon in a request, which servers must reject; in a response a
-// recipient removes that white space (RFC 9112 section 5.1).
+// read cuts a field line, without its LF, at its colon. A line that is no field
+// is refused and thus neither reported nor used for framing.
 func (f *Field) read(k Kind, line []byte) bool {
 	n := 0
 	for n < len(line) && tchar[line[n]] {
 		n++
 	}
-	value, ok := valueOf(k, line[n:])
+	from, to, ok := valueOf(k, line, n)
 	if !ok || n == 0 {
 		return false
 	}
-	f.Name, f.Value = line[:n], value
+	f.Name, f.Value = line[:n], line[from:to]
 	return true
 }
 
-// valueOf returns the value of a field from the rest of its line behind the name.
-func valueOf(k Kind, rest []byte) (value []byte, ok bool) {
+// valueOf finds the value of a field line whose name takes n bytes. White space
+// before the colon is refused in a request, as servers must do; in a response a
+// recipient removes it (RFC 9112 section 5.1).
+func valueOf(k Kind, line []byte, n int) (from, to int, ok bool) {
+	to = len(trimCR(line))
 	if k == Response {
-		for len(rest) > 0 && isBlank(rest[0]) {
-			rest = rest[1:]
+		for n < to && isBlank(line[n]) {
+			n++
 		}
 	}
-	if len(rest) == 0 || rest[0] != ':' {
-		return nil, false
+	if n >= to || line[n] != ':' {
+		return 0, 0, false
 	}
-	return trimBlank(rest[1:]), true
+	from = n + 1
+	for from < to && isBlank(line[from]) {
+		from++
+	}
+	for from < to && isBlank(line[to-1]) {
+		to--
+	}
+	return from, to, true
 }
 
 // unfold joins folded field lines in place, by white space for the line end

@@ -20,7 +20,7 @@ type framing struct {
 	partial   bool  // not every field line was seen
 }
 
-// line looks at one field line.
+// line looks at one field line, without its LF.
 func (f *framing) line(k Kind, line []byte) {
 	switch line[0] | 0x20 {
 	case 'c':
@@ -46,7 +46,8 @@ func named(k Kind, line []byte, name string) (value []byte, ok bool) {
 	if len(line) <= n || line[n] != ':' && !isBlank(line[n]) || !equalFold(line[:n], name) {
 		return nil, false
 	}
-	return valueOf(k, line[n:])
+	from, to, ok := valueOf(k, line, n)
+	return line[from:to], ok
 }
 
 // noteConnection reads connection options (RFC 9110 section 7.6.1).
