@@ -200,7 +200,7 @@ func layoutOf(i gobin.Info) probes.GoLayout {
 
 // withoutProbes says that, because of err, no process gets a probe from now on.
 func (s *programs) withoutProbes(err error) {
-	s.log.Warn("no probes in Go programs: their outgoing calls are linked by less (CAP_SYS_ADMIN may help)", "error", err)
+	s.log.Warn("no probes in Go programs: their outgoing calls are linked by less (before Linux 6.10 CAP_SYS_ADMIN may help)", "error", err)
 	s.bare.Store(true)
 }
 
