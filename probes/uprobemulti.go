@@ -36,28 +36,14 @@ func tryUprobeMulti() error {
 		return fmt.Errorf("load program: %w", err)
 	}
 	defer prog.Close()
-	at, err := fileOffset(reflect.ValueOf(probeMe).Pointer())
+	l, err := probeSelf(prog)
 	if err != nil {
 		return err
 	}
-	x, err := link.OpenExecutable("/proc/self/exe")
-	if err != nil {
-		return fmt.Errorf("open this program: %w", err)
-	}
-	l, err := x.UprobeMulti(nil, prog, &link.UprobeMultiOptions{Addresses: []uint64{at}, PID: uint32(os.Getpid())})
-	if err != nil {
-		return fmt.Errorf("probe this program: %w", err)
-	}
 	defer l.Close()
 	const threads = 2 // at most one of them is the process's first
-	done := make(chan struct{})
 	for range threads {
-		go func() {
-			runtime.LockOSThread() // ends the thread with the goroutine: the next one gets another
-			probeMe()
-			done <- struct{}{}
-		}()
-		<-done
+		callInThread(probeMe)
 	}
 	var seen uint64
 	if err := counter.Lookup(uint32(0), &seen); err != nil {
@@ -67,6 +53,35 @@ func tryUprobeMulti() error {
 		return errMisses
 	}
 	return nil
+}
+
+// probeSelf puts prog on probeMe in this process.
+func probeSelf(prog *ebpf.Program) (link.Link, error) {
+	at, err := fileOffset(reflect.ValueOf(probeMe).Pointer())
+	if err != nil {
+		return nil, err
+	}
+	x, err := link.OpenExecutable("/proc/self/exe")
+	if err != nil {
+		return nil, fmt.Errorf("open this program: %w", err)
+	}
+	l, err := x.UprobeMulti(nil, prog, &link.UprobeMultiOptions{Addresses: []uint64{at}, PID: uint32(os.Getpid())})
+	if err != nil {
+		return nil, fmt.Errorf("probe this program: %w", err)
+	}
+	return l, nil
+}
+
+// callInThread calls f in a thread that no other call was made in: it ends with
+// the goroutine that is locked to it.
+func callInThread(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		f()
+	}()
+	<-done
 }
 
 // probeMe is what tryUprobeMulti probes.
