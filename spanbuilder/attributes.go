@@ -80,7 +80,7 @@ func (b *Builder) describe(x *Exchange, h *httpparse.Head, host, agent string) {
 	s, note := x.span, h.WholeNote()
 	s.Shared[1] = b.ends(x.Peer, x.Server)
 	if note != nil {
-		if seen, ok := (*note).(*described); ok && seen.by == b && seen.server == x.Server && seen.routes == x.Target.Routes {
+		if seen, ok := (*note).(*described); ok && seen.by == b && seen.server == x.Server && seen.routes == x.Target.Routes && seen.peer == x.Peer.name {
 			s.Name, s.Shared[0] = seen.name, seen.set
 			return
 		}
@@ -89,7 +89,7 @@ func (b *Builder) describe(x *Exchange, h *httpparse.Head, host, agent string) {
 	common := b.describeAnew(x, h, host, agent)
 	if note != nil && common.named { // all of it follows from the head
 		all := slices.Concat(common.set.Attributes(), s.Attrs[own:])
-		*note = &described{by: b, server: x.Server, routes: x.Target.Routes, name: s.Name, set: export.NewAttrSet(all)}
+		*note = &described{by: b, server: x.Server, routes: x.Target.Routes, peer: x.Peer.name, name: s.Name, set: export.NewAttrSet(all)}
 	}
 }
 
@@ -108,7 +108,7 @@ func (b *Builder) describeAnew(x *Exchange, h *httpparse.Head, host, agent strin
 	if t.authority != "" {
 		host = t.authority
 	}
-	shared := b.common.of(&headKey{server: x.Server, method: name, scheme: t.schemeName(), host: host, agent: agent, version: version(h)})
+	shared := b.common.of(&headKey{server: x.Server, method: name, scheme: t.schemeName(), host: serverHost(x, host), agent: agent, version: version(h)})
 	s.Shared[0] = shared.set
 	if x.Server {
 		a = b.serverURL(a, t)

@@ -76,6 +76,7 @@ type described struct {
 	by     *Builder
 	server bool
 	routes *route.Set
+	peer   string // name of the other end, which may stand for the host
 	name   string
 	set    *export.AttrSet
 }
