@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -39,8 +40,8 @@ func newPodman(t *testing.T) *podman {
 	command(t, "cp", program("web"), p.root+"/web")
 	before := cgroupDirs()
 	t.Cleanup(func() { // crun leaves the directories of containers that end
-		for dir := range cgroupDirs() {
-			if !before[dir] {
+		for _, dir := range cgroupDirs() {
+			if !slices.Contains(before, dir) {
 				os.Remove(dir)
 			}
 		}
@@ -48,14 +49,12 @@ func newPodman(t *testing.T) *podman {
 	return p
 }
 
-// cgroupDirs are podman's cgroups.
-func cgroupDirs() map[string]bool {
-	found := map[string]bool{}
+// cgroupDirs are podman's cgroups, the innermost first.
+func cgroupDirs() []string {
+	var found []string
 	for _, pattern := range []string{"/sys/fs/cgroup/libpod_parent/libpod-*", "/sys/fs/cgroup/libpod_parent"} {
 		dirs, _ := filepath.Glob(pattern) // the pattern is well-formed
-		for _, dir := range dirs {
-			found[dir] = true
-		}
+		found = append(found, dirs...)
 	}
 	return found
 }
