@@ -219,13 +219,19 @@ func TestDaemonSetOnANode(t *testing.T) {
 			return got == want
 		})
 	}
-	if server.Str("tracer_agent.peer.k8s.pod.name") != "buyer" || server.Str("service.peer.namespace") != "bank" {
-		t.Errorf("the client is not named: %s", server.String())
+	newest := func(path string) otlptest.Span {
+		spans := a.spans(path)
+		return spans[len(spans)-1]
 	}
-	client := a.span(t, "/from-shop")
-	if client.Str("server.address") != "ledger.bank" || client.Resource["k8s.pod.name"] != "payer" {
-		t.Errorf("client span: %s of %v", client.String(), client.Resource)
-	}
+	eventually(t, 10*time.Second, "the client is named, once its address is known", func() bool {
+		s := newest("/from-bank")
+		return s.Str("tracer_agent.peer.k8s.pod.name") == "buyer" && s.Str("service.peer.namespace") == "bank"
+	})
+	a.span(t, "/from-shop")
+	eventually(t, 10*time.Second, "the server is named", func() bool {
+		s := newest("/from-shop")
+		return s.Str("server.address") == "ledger.bank" && s.Resource["k8s.pod.name"] == "payer"
+	})
 
 	time1 := time.Now()
 	eventually(t, 15*time.Second, "ten more spans", func() bool { return len(a.spans("/from-bank")) >= 10 })
