@@ -135,10 +135,10 @@ func userGaps() []mutation {
 		[3]string{"messages hide behind a captured one", "case t.astray || hidden:", "case t.astray:"},
 		[3]string{"a gap as long as the rest is too long", "case p.Skippable() >= n:", "case p.Skippable() > n:"},
 		[3]string{"a gap may reach beyond a message", "case p.State() == httpparse.StateLength || c.piped:\n\t\treturn false", "case p.State() == httpparse.StateLength || c.piped:\n\t\treturn true"},
-		[3]string{"a client that pipelines is followed after a loss", "if c.piped {\n\t\tc.mode = broken\n\t}", ""},
 	)
 	all = append(all, in(area, "internal/conn/pairing.go", conn,
 		[3]string{"any response is an answer", "!c.insync && t.turn != c.pending[0].turn+1", "false"},
+		[3]string{"a client that pipelines is followed after a guess", "c.piped && (!c.insync || c.guessed)", "c.piped && !c.insync"},
 	)...)
 	all = append(all, in(area, "internal/conn/table.go", conn,
 		[3]string{"after a loss the close is an answer", "if !c.insync { // what was lost may have been a response", "if false {"},

@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	patience = 3 * time.Minute // an emulated machine is slow
+	patience = 10 * time.Minute // an emulated machine is slow
 	spans    = 30              // that the script makes, both ends counted
 )
 
