@@ -139,6 +139,19 @@ type plainHead struct {
 	host, agent string
 }
 
+// Hidden starts an exchange that has no span, but may lead from one span to
+// another. Drop ends it.
+func (b *Builder) Hidden(x *Exchange) {
+	if x.Target == nil {
+		return
+	}
+	b.facts = link.Facts{
+		Server: x.Server, TGID: x.TGID, TID: x.TID, Program: x.Target.Program, Ktime: x.ReqStart, Conn: x.Conn,
+		First: x.First, Key: x.Key, Local: x.Local, Context: &tracecontext.Result{}, Hidden: true,
+	}
+	x.node = b.links.Start(&b.facts)
+}
+
 // scan goes through the head's fields once: for the trace context, for the
 // fields that become attributes, and for those that are captured.
 func (b *Builder) scan(h *httpparse.Head, span *export.Span) (host, agent string) {

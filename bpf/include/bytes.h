@@ -106,13 +106,22 @@ static __always_inline void count_only(struct conn *c, struct scratch *sc, u32 s
 	send(c, sc, slot, dir, len, 0);
 }
 
+static __always_inline u32 budget_of(u8 kind)
+{
+	if (kind == HEAD_FASTCGI)
+		return FASTCGI_BYTES;
+	return kind == HEAD_RESPONSE ? response_head_bytes : request_head_bytes;
+}
+
 /* How much of the call is worth reading before its head is known. */
 static __always_inline u32 first_look(const struct conn *c, u32 dir, u32 len)
 {
-	u32 want = c->budget[dir] > HEAD_PEEK ? c->budget[dir] : HEAD_PEEK;
+	u32 want = c->budget[dir];
 
 	if ((c->last_dir != dir && c->idle_turns < PATIENCE) || c->early_len[dir])
-		want = c->kind[dir] == HEAD_RESPONSE ? response_head_bytes : request_head_bytes;
+		want = budget_of(c->kind[dir]);
+	if (want < HEAD_PEEK)
+		want = HEAD_PEEK;
 	if (want > len)
 		want = len;
 	return want < HEAD_MAX - HEAD_PEEK ? want : HEAD_MAX - HEAD_PEEK;
@@ -202,7 +211,7 @@ static __always_inline void on_bytes(struct conn *c, struct sock *sk, struct scr
 	/* in the middle of a turn a head of the other kind is none: "HTTP/" may be the rest of a request line */
 	if (head != HEAD_NONE && c->last_dir == dir && c->kind[dir] && c->kind[dir] != head)
 		head = HEAD_NONE;
-	const bool sure = head == HEAD_REQUEST || head == HEAD_RESPONSE;
+	const bool sure = head != HEAD_NONE && head != HEAD_MAYBE;
 
 	if (sure)
 		c->kind[dir] = head;
@@ -219,8 +228,7 @@ static __always_inline void on_bytes(struct conn *c, struct sock *sk, struct scr
 	}
 	if (head != HEAD_NONE)
 		c->flags |= CONN_HTTP;
-	const u32 ship = conn_advance(c, dir, len, bpf_ktime_get_ns(), head,
-				      c->kind[dir] == HEAD_RESPONSE ? response_head_bytes : request_head_bytes);
+	const u32 ship = conn_advance(c, dir, len, bpf_ktime_get_ns(), head, budget_of(c->kind[dir]));
 
 	if (!(c->flags & CONN_HTTP))
 		return;

@@ -7,6 +7,7 @@ enum head_kind {
 	HEAD_REQUEST,
 	HEAD_RESPONSE,
 	HEAD_MAYBE, /* too short to tell, nothing speaks against it */
+	HEAD_FASTCGI, /* begins a request in FastCGI: of it no more is told than that */
 };
 
 #define HEAD_LEAST 3  /* no head is told by less: a method of one letter, a space, a target */
@@ -78,11 +79,19 @@ static __always_inline enum head_kind head_usual(u64 first, u32 n)
 	return HEAD_NONE;
 }
 
+/* FastCGI specification, sections 3.3 and 5.1: version 1, FCGI_BEGIN_REQUEST, an id, eight bytes of content, no padding. */
+static __always_inline bool begins_fastcgi(const u8 *b, u32 n)
+{
+	return n >= 8 && b[0] == 1 && b[1] == 1 && b[4] == 0 && b[5] == 8 && b[6] == 0 && b[7] == 0;
+}
+
 /* b has HEAD_PEEK readable bytes, n of them valid. */
 static __always_inline enum head_kind head_kind(const u8 *b, u32 n)
 {
 	if (n >= 5 && b[0] == 'H' && b[1] == 'T' && b[2] == 'T' && b[3] == 'P' && b[4] == '/')
 		return HEAD_RESPONSE;
+	if (begins_fastcgi(b, n))
+		return HEAD_FASTCGI;
 	return request_kind(b, n);
 }
 

@@ -16,6 +16,8 @@
 #define MMSG_MAX 16
 /* The first bytes of a call that tell whether it starts a message head. */
 #define HEAD_PEEK 32
+/* What is told of a FastCGI request: the record that begins it. */
+#define FASTCGI_BYTES 16
 /* Records without payload that a turn may cost after its head budget is spent. */
 #define COUNT_RECORDS 4
 /* Turns without a message head after which a connection is looked at by a peek only. */

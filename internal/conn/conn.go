@@ -15,9 +15,10 @@ import (
 type mode uint8
 
 const (
-	live   mode = iota
-	left        // it left HTTP/1: 101, CONNECT, or HTTP/2 from the start
-	broken      // its exchanges cannot be told apart any more: its requests are counted
+	live    mode = iota
+	fastcgi      // requests are told to the Linker, so that what they cause is linked; they have no spans
+	left         // it left HTTP/1: 101, CONNECT, or HTTP/2 from the start
+	broken       // its exchanges cannot be told apart any more: its requests are counted
 )
 
 // conn is one connection. Its streams are cut into messages and its messages
@@ -39,10 +40,11 @@ type conn struct {
 	guessed    bool      // the end of the last response was not told by its framing
 	recvEOF    bool      // the peer's end of stream was read
 	pending    []*pending
-	open       *pending    // whose request has not ended
-	held       []*heldData // responses that were reported before their requests
-	lastSeen   uint64      // ktime
-	tgid       uint32      // of the event being handled
+	hidden     *spanbuilder.Exchange // fastcgi: the request being served
+	open       *pending              // whose request has not ended
+	held       []*heldData           // responses that were reported before their requests
+	lastSeen   uint64                // ktime
+	tgid       uint32                // of the event being handled
 	tid        uint32
 	task       uint64 // goroutine, and the one that started it
 	parentTask uint64

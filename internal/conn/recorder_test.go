@@ -125,3 +125,5 @@ func newTestTable(t testing.TB, k *simKernel) (*Table, *recorder) {
 func (*recorder) Opened(*spanbuilder.Target, uint64, uint32, uint32, uint64) {}
 func (*recorder) HTTP2(uint32, uint64, []byte)                               {}
 func (*recorder) Moved(uint32, uint32, *spanbuilder.Exchange)                {}
+
+func (*recorder) Hidden(*spanbuilder.Exchange) {}

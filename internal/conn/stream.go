@@ -32,10 +32,16 @@ func (t *Table) slice(c *conn, e *event.Data) {
 // take handles the bytes of a slice.
 func (t *Table) take(c *conn, e *event.Data) {
 	s := &c.streams[e.Dir]
-	if c.mode == live && t.follow(c, e) {
+	followed := c.mode == live && t.follow(c, e)
+	if followed || c.mode == fastcgi {
 		c.tgid, c.tid, c.task, c.parentTask = e.TGID, e.TID, e.Task, e.ParentTask
+	}
+	switch {
+	case c.mode == fastcgi:
+		t.fastcgi(c, e)
+	case followed:
 		t.feed(c, e)
-	} else {
+	default:
 		t.countRequest(c, e)
 	}
 	s.pos, s.last = e.Pos+uint64(e.Total), e.Ktime
@@ -138,6 +144,10 @@ func (t *Table) follow(c *conn, e *event.Data) bool {
 		c.requests, c.known = requestsOf(e), true
 		if c.requests == event.Send {
 			t.outbound++
+		}
+		if beginsFastCGI(e) {
+			c.mode = fastcgi
+			return false
 		}
 	}
 	switch {

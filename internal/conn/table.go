@@ -30,6 +30,7 @@ type Builder interface {
 	Opened(t *spanbuilder.Target, conn uint64, tgid, tid uint32, ktime uint64)
 	Moved(tgid, tid uint32, request *spanbuilder.Exchange)
 	HTTP2(tgid uint32, ktime uint64, sent []byte)
+	Hidden(*spanbuilder.Exchange)
 }
 
 // Kernel gives what the kernel counts without sending records.
@@ -258,6 +259,7 @@ func (t *Table) unquiet(key quietKey, s *stream) {
 // remove forgets c; exchanges in flight are dropped and counted in dropped.
 func (t *Table) remove(c *conn, dropped *uint64) {
 	t.dropPending(c, dropped)
+	t.endHidden(c)
 	t.freeStreams(c)
 	t.unlink(c)
 	delete(t.conns, c.id)

@@ -92,6 +92,7 @@ type Facts struct {
 	Context          *tracecontext.Result // what the headers say; not kept
 	Method, Target   []byte               // not kept
 	Agent            string               // User-Agent: a proxy passes it on
+	Hidden           bool                 // there will be no span of it
 	Exports          bool                 // the process sends spans of its own
 }
 

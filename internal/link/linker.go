@@ -46,7 +46,7 @@ func (l *Linker) Stats() Stats {
 func (l *Linker) Start(f *Facts) *Node {
 	n := l.newNode()
 	n.id = l.cfg.NewIDs.SpanID()
-	n.server, n.open, n.start = f.Server, true, f.Ktime
+	n.server, n.open, n.start, n.skipped = f.Server, true, f.Ktime, f.Hidden
 	n.key, n.tid, n.task = f.Key, f.TID, f.Task
 	if f.Context.RequestID != "" {
 		n.request = maphash.String(l.seed, f.Context.RequestID) | 1
