@@ -113,6 +113,9 @@ func checkProof(t *testing.T, said map[string]string, old bool) {
 	if regexp.MustCompile(`Uid:\s0\s`).MatchString(said["status"]) {
 		t.Errorf("the service runs as root:\n%s", said["status"])
 	}
+	if bare := strings.Contains(said["log"], "no probes in Go programs"); bare && !old { // see hasUprobeMulti
+		t.Error("probes in Go programs need a capability")
+	}
 	if score := exposure(t, said["score"]); score > exposureLimit {
 		t.Errorf("exposure %.1f, at most %.1f", score, exposureLimit)
 	}
