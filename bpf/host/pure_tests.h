@@ -71,6 +71,23 @@ static void heads(void)
 	}
 }
 
+/* A request in FastCGI is told by its first record, whole, and by nothing that differs from it in what is fixed. */
+static void fastcgi_begins(void)
+{
+	const u8 begin[HEAD_PEEK] = {1, 1, 0, 7, 0, 8, 0, 0, 0, 1};
+	const u32 fixed[] = {0, 1, 4, 5, 6, 7};
+
+	CHECK(head_kind(begin, 16) == HEAD_FASTCGI && head_kind(begin, 8) == HEAD_FASTCGI, "not recognised");
+	CHECK(head_kind(begin, 7) == HEAD_NONE, "recognised by seven bytes");
+	for (u32 i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+		u8 b[HEAD_PEEK];
+
+		memcpy(b, begin, sizeof(b));
+		b[fixed[i]] ^= 2;
+		CHECK(head_kind(b, 16) != HEAD_FASTCGI, "recognised although byte %u differs", fixed[i]);
+	}
+}
+
 /* classify is head_kind for every start of every row, however short. */
 static void classify_agrees(void)
 {

@@ -21,6 +21,7 @@ static const struct test tests[] = {
 	{"tchars", tchars},
 	{"heads", heads},
 	{"classify agrees with head_kind", classify_agrees},
+	{"the begin of a FastCGI request", fastcgi_begins},
 	{"ends of chunked bodies", chunked_ends},
 	{"positions, turns, budgets", positions},
 	{"first looks", looks},
