@@ -45,7 +45,7 @@ const (
 const maxName = 256
 
 // pause says that the bytes at hand are at their end.
-func (l *lineMask) pause([]byte) { l.nameAt = 0 }
+func (l *lineMask) pause() { l.nameAt = 0 }
 
 // head masks b[i], which is part of a head. A byte behind it may go with it.
 func (l *lineMask) head(m *Masker, response bool, b []byte, i int) {

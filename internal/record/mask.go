@@ -269,7 +269,7 @@ func (d *maskedDir) maskBytes(m *Masker, c *maskedConn, dir event.Dir, b []byte)
 		d.lost = d.lost || h.lost
 		d.settle()
 	}
-	d.line.pause(b)
+	d.line.pause()
 }
 
 // maskHandler hears where messages begin and end.
