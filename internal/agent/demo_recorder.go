@@ -60,7 +60,7 @@ func demoSpan(s *export.Span) demo.Span {
 		d.Service = v.AsString()
 	}
 	var path, query string
-	for _, a := range s.Attrs {
+	for _, a := range s.AppendAttributes(nil) {
 		switch a.Key {
 		case semconv.URLPathKey:
 			path = a.Value.AsString()
