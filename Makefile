@@ -87,6 +87,10 @@ bench: ## (root) CPU time per request with and without the agent, on this machin
 bench-cmp: ## two reports side by side (OLD, NEW), or what "make bench" changed
 	test/bench/run.sh cmp $(OLD) $(NEW)
 
+bench-links: build ## (root) how right the links between spans are, by runtime; writes docs/links.md
+	scripts/deps.sh test/links/packages.txt
+	TRACER_AGENT=$(CURDIR)/bin/tracer-agent TRACER_LINKS_TABLE=$(CURDIR)/docs/links.md $(GO) test -count=1 -tags links -timeout 40m ./test/links
+
 bench-vm: ## (root) the same on an instruction clock, in a virtual machine; fails on a rise until ACCEPT=1
 	ACCEPT=$(ACCEPT) test/bench/run.sh vm $(BENCH)
 
