@@ -14,7 +14,7 @@ import (
 // ErrStopped is what Next returns after Stop, once the ring is empty.
 var ErrStopped = errors.New("ring reader stopped")
 
-// Ring reads one of the BPF ring buffers. All methods but Stop are for one goroutine.
+// Ring reads one of the BPF ring buffers. All methods but Stop and Waiting are for one goroutine.
 type Ring struct {
 	r        *ringbuf.Reader
 	rec      ringbuf.Record
@@ -62,6 +62,10 @@ func (r *Ring) Ready() ([]byte, error) {
 	}
 	return r.Next(time.Time{})
 }
+
+// Waiting says whether there is a record that Next has not returned. Safe to
+// call while another goroutine is in Next.
+func (r *Ring) Waiting() bool { return r.r.AvailableBytes() > 0 }
 
 // Fill returns which part of the ring is in use, 0 to 1.
 func (r *Ring) Fill() float64 {

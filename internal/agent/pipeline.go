@@ -37,8 +37,10 @@ type pipeline struct {
 	bad      atomic.Uint64 // records that did not decode
 	tape     *tape         // nil: nothing is recorded
 	// find says what the spans of a process have in common: target, but for a replay.
-	find    func(tgid uint32) *spanbuilder.Target
-	thrower *thrower // tests only, else nil
+	find     func(tgid uint32) *spanbuilder.Target
+	thrower  *thrower    // tests only, else nil
+	behind   func() bool // whether process events wait to be handled; nil: they never do
+	handling atomic.Bool // one is being handled
 }
 
 // totals are the counters of everything behind the ring.
@@ -114,6 +116,9 @@ func builderConfig(cfg config.Config) (spanbuilder.Config, error) {
 // target finds what the spans of a process have in common.
 func (p *pipeline) target(tgid uint32) *spanbuilder.Target {
 	dt := p.discover.Lookup(tgid)
+	if dt == nil && p.awaitControl() {
+		dt = p.discover.Lookup(tgid)
+	}
 	p.tape.target(tgid, dt, p.programs)
 	if dt == nil {
 		return nil
@@ -127,6 +132,22 @@ func (p *pipeline) target(tgid uint32) *spanbuilder.Target {
 	t := &spanbuilder.Target{Resource: dt.Resource, Routes: p.routeSet(dt.Routes), Revoked: dt.RevokedFlag(), Program: p.programs.kind(tgid)}
 	p.targets[dt] = t
 	return t
+}
+
+// controlPatience is how long a process nobody knows may wait for its news.
+const controlPatience = 200 * time.Millisecond
+
+// awaitControl waits, not for long, until the process events have been handled
+// that came before now: on a busy machine a child may have been born, served and
+// died before the news of its birth is read. It returns false if there were none.
+func (p *pipeline) awaitControl() bool {
+	if p.behind == nil || !p.behind() {
+		return false
+	}
+	for end := time.Now().Add(controlPatience); p.behind() && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	return true
 }
 
 // routeSet returns a rule's patterns compiled, nil if there are none.
@@ -235,6 +256,8 @@ func (p *pipeline) dispatch(kind event.Kind, b []byte) error {
 // process must not wait for the thread that handles data, which may itself wait
 // for a processor.
 func (p *pipeline) control(b []byte) {
+	p.handling.Store(true)
+	defer p.handling.Store(false)
 	p.tape.control(b)
 	kind, err := event.Peek(b)
 	if err == nil {
