@@ -97,7 +97,7 @@ type FentryScratch struct {
 		ItabHash   uint16
 		Pad        uint16
 		TcpConn    uint32
-		Pad2       uint32
+		UnixConn   uint32
 	}
 	Conn struct {
 		_   structs.HostLayout
@@ -169,7 +169,7 @@ type FentryVerdict struct {
 		ItabHash   uint16
 		Pad        uint16
 		TcpConn    uint32
-		Pad2       uint32
+		UnixConn   uint32
 	}
 }
 

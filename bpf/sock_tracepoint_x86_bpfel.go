@@ -104,7 +104,7 @@ type SockTracepointScratch struct {
 		ItabHash   uint16
 		Pad        uint16
 		TcpConn    uint32
-		Pad2       uint32
+		UnixConn   uint32
 	}
 	Conn struct {
 		_   structs.HostLayout
@@ -176,7 +176,7 @@ type SockTracepointVerdict struct {
 		ItabHash   uint16
 		Pad        uint16
 		TcpConn    uint32
-		Pad2       uint32
+		UnixConn   uint32
 	}
 }
 

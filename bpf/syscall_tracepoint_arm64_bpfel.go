@@ -97,7 +97,7 @@ type SyscallTracepointScratch struct {
 		ItabHash   uint16
 		Pad        uint16
 		TcpConn    uint32
-		Pad2       uint32
+		UnixConn   uint32
 	}
 	Conn struct {
 		_   structs.HostLayout
@@ -169,7 +169,7 @@ type SyscallTracepointVerdict struct {
 		ItabHash   uint16
 		Pad        uint16
 		TcpConn    uint32
-		Pad2       uint32
+		UnixConn   uint32
 	}
 }
 

@@ -39,7 +39,7 @@ type GoLayout struct {
 	ItabHash   uint16 // a type's hash in its interface table
 	Pad        uint16
 	TCPConn    uint32 // the hash of *net.TCPConn
-	Pad2       uint32
+	UnixConn   uint32 // the hash of *net.UnixConn
 }
 
 // PortRule is the kernel's entry for a listening port (struct port_rule).

@@ -58,11 +58,11 @@ __noinline int note_goroutine(u32 slot, u32 dir, u64 inode)
 	return 0;
 }
 
-/* How often a *net.TCPConn may be wrapped into structs that begin with their net.Conn. */
+/* How often a connection may be wrapped into structs that begin with their net.Conn. */
 #define WRAPS_MAX 3
 
-/* The *net.TCPConn behind the interface at addr, told by its type; 0: something else. */
-static __always_inline u64 tcp_conn_at(u64 addr, const struct go_layout *go)
+/* The *net.TCPConn or *net.UnixConn behind the interface at addr, told by its type; 0: something else. */
+static __always_inline u64 net_conn_at(u64 addr, const struct go_layout *go)
 {
 	for (int i = 0; i <= WRAPS_MAX; i++) {
 		struct {
@@ -75,17 +75,17 @@ static __always_inline u64 tcp_conn_at(u64 addr, const struct go_layout *go)
 			return 0;
 		if (bpf_probe_read_user(&hash, sizeof(hash), (void *)(conn.itab + go->itab_hash)))
 			return 0;
-		if (hash == go->tcp_conn)
+		if (hash == go->tcp_conn || hash == go->unix_conn)
 			return conn.data;
 		addr = conn.data;
 	}
 	return 0;
 }
 
-/* The socket of a net/http.persistConn. A *net.TCPConn points at a struct whose first word points at a net.netFD. */
+/* The socket of a net/http.persistConn. Its connection is a struct whose first word points at a net.netFD. */
 static __always_inline struct file *file_of_persist_conn(u64 pc, const struct go_layout *go)
 {
-	const u64 conn = tcp_conn_at(pc + go->conn, go);
+	const u64 conn = net_conn_at(pc + go->conn, go);
 	u64 fd_at = 0, fd = 0;
 
 	if (!conn || bpf_probe_read_user(&fd_at, sizeof(fd_at), (void *)conn))

@@ -18,7 +18,7 @@ struct go_layout {
 	u16 itab_hash;	 /* a type's hash in its interface table */
 	u16 pad;
 	u32 tcp_conn;	 /* the hash of *net.TCPConn */
-	u32 pad2;
+	u32 unix_conn;	 /* the hash of *net.UnixConn */
 };
 
 struct verdict {

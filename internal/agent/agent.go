@@ -112,6 +112,7 @@ func (a *Agent) start(ctx context.Context, opts Options) error {
 	if err := a.discovery.Start(ctx); err != nil {
 		return fmt.Errorf("look for processes to trace: %w", err)
 	}
+	a.programs.catchUp()
 	a.shrink()
 	return a.listen()
 }

@@ -79,6 +79,13 @@ func (s *programs) run(ctx context.Context) {
 	}
 }
 
+// catchUp looks at the processes that are selected already.
+func (s *programs) catchUp() {
+	for len(s.fresh) > 0 {
+		s.kind(<-s.fresh)
+	}
+}
+
 // selected takes the news that a process is traced from now on. It does not wait.
 func (s *programs) selected(tgid uint32) {
 	select {
@@ -193,7 +200,7 @@ func (s *programs) inspect(exe string) (*program, error) {
 func layoutOf(i gobin.Info) probes.GoLayout {
 	l := probes.GoLayout{TLS: i.TLS, Goid: i.G.Goid, ParentGoid: i.G.ParentGoid}
 	if i.RoundTrip != 0 {
-		l.Conn, l.Sysfd, l.ItabHash, l.TCPConn = i.Conn.Conn, i.Conn.Sysfd, i.Conn.ItabHash, i.Conn.TCPConn
+		l.Conn, l.Sysfd, l.ItabHash, l.TCPConn, l.UnixConn = i.Conn.Conn, i.Conn.Sysfd, i.Conn.ItabHash, i.Conn.TCPConn, i.Conn.UnixConn
 	}
 	return l
 }
