@@ -22,7 +22,7 @@ import (
 
 const (
 	patience = 10 * time.Minute // an emulated machine is slow
-	spans    = 30              // that the script makes, both ends counted
+	spans    = 30               // that the script makes, both ends counted
 )
 
 func main() {
