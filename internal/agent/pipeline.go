@@ -229,6 +229,7 @@ func (p *pipeline) dispatch(kind event.Kind, b []byte) error {
 		if err := e.Decode(b); err != nil {
 			return err
 		}
+		p.programs.opens(e.TGID)
 		p.table.Open(&e)
 	case event.KindConn:
 		var e event.Conn

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -26,6 +27,8 @@ type programs struct {
 	probes *probes.Probes
 	log    *slog.Logger
 	fresh  chan uint32    // processes that were just selected
+	young  chan uint32    // Go programs that get their probe when they are old enough ...
+	calls  chan uint32    // ... or begin to connect
 	bare   atomic.Bool    // no process gets a probe
 	ended  chan io.Closer // probes of processes that are over: the kernel takes its time to remove one
 
@@ -50,8 +53,13 @@ type program struct {
 
 type process struct {
 	program *program
+	tried   bool      // to put a probe into it; only used under looking
 	probe   io.Closer // nil: none
 }
+
+// maturity is the age at which a process gets its probe, if it calls nobody
+// before: to put one in takes milliseconds, which a short life is not worth.
+const maturity = time.Second
 
 const (
 	maxFiles   = 1024 // executables remembered
@@ -60,19 +68,41 @@ const (
 
 func newPrograms(p *probes.Probes, log *slog.Logger) *programs {
 	return &programs{
-		probes: p, log: log, fresh: make(chan uint32, freshQueue), ended: make(chan io.Closer, freshQueue),
+		probes: p, log: log, fresh: make(chan uint32, freshQueue), young: make(chan uint32, freshQueue), calls: make(chan uint32, freshQueue), ended: make(chan io.Closer, freshQueue),
 		byFile: map[file]*program{}, byTGID: map[uint32]*process{},
 	}
 }
 
 // run looks at processes as they are selected, until ctx is done.
 func (s *programs) run(ctx context.Context) {
+	type pending struct {
+		tgid uint32
+		due  time.Time
+	}
+	var waiting []pending // the oldest first
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case tgid := <-s.fresh:
 			s.kind(tgid)
+		case tgid := <-s.young:
+			waiting = append(waiting, pending{tgid, time.Now().Add(maturity)})
+			if len(waiting) == 1 {
+				timer.Reset(maturity)
+			}
+		case tgid := <-s.calls:
+			s.probe(tgid)
+		case <-timer.C:
+			for len(waiting) > 0 && !waiting[0].due.After(time.Now()) {
+				s.probe(waiting[0].tgid)
+				waiting = waiting[1:]
+			}
+			if len(waiting) > 0 {
+				timer.Reset(time.Until(waiting[0].due))
+			}
 		case probe := <-s.ended:
 			s.remove(probe)
 		}
@@ -84,15 +114,36 @@ func (s *programs) catchUp() {
 	for len(s.fresh) > 0 {
 		s.kind(<-s.fresh)
 	}
+	for len(s.young) > 0 {
+		s.probe(<-s.young)
+	}
 }
 
-// selected takes the news that a process is traced from now on. It does not wait.
-func (s *programs) selected(tgid uint32) {
+// opens takes the news that a process begins to connect. It does not wait. A
+// nil programs, of a replay, takes no notice.
+func (s *programs) opens(tgid uint32) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	p := s.byTGID[tgid]
+	known := p != nil && (p.probe != nil || p.program.entry == 0)
+	s.mu.Unlock()
+	if !known {
+		offer(s.calls, tgid)
+	}
+}
+
+// offer hands a process over unless too many wait.
+func offer(to chan<- uint32, tgid uint32) {
 	select {
-	case s.fresh <- tgid:
+	case to <- tgid:
 	default:
 	}
 }
+
+// selected takes the news that a process is traced from now on. It does not wait.
+func (s *programs) selected(tgid uint32) { offer(s.fresh, tgid) }
 
 // layout returns what the kernel is to be told of a process, the zero value if that is not known.
 func (s *programs) layout(tgid uint32) probes.GoLayout {
@@ -125,27 +176,47 @@ func (s *programs) kind(tgid uint32) link.Program {
 	s.mu.Lock()
 	s.byTGID[tgid] = p
 	s.mu.Unlock()
-	if prog.kind == link.GoProgram {
-		s.instrument(tgid, exe, p)
+	if prog.layout.Goid != 0 {
+		s.tell(tgid, p)
 	}
 	return prog.kind
 }
 
-// instrument tells the kernel of a Go program. Without it its calls are linked by less.
-func (s *programs) instrument(tgid uint32, exe string, p *process) {
-	if p.program.layout.Goid == 0 {
-		return
-	}
+// tell tells the kernel of a Go program. Without it its calls are linked by less.
+func (s *programs) tell(tgid uint32, p *process) {
 	_, err := s.probes.WatchProcess(tgid) // its cgroup may have selected it
 	if err == nil {
 		err = s.probes.SetGo(tgid, p.program.layout)
 	}
-	if err == nil && p.program.entry != 0 && !s.bare.Load() {
-		var probe io.Closer
-		probe, err = s.probes.AttachRoundTrip(tgid, exe, p.program.entry)
-		s.keep(tgid, p, probe)
+	s.report(tgid, err)
+	if p.program.entry != 0 {
+		offer(s.young, tgid)
 	}
-	if err != nil && !errors.Is(err, probes.ErrGone) && !errors.Is(err, unix.ESRCH) {
+}
+
+// probe puts a probe into a Go program that has net/http's client, once.
+func (s *programs) probe(tgid uint32) {
+	s.kind(tgid) // it may be the first that is heard of the process
+	s.looking.Lock()
+	defer s.looking.Unlock()
+	s.mu.Lock()
+	p := s.byTGID[tgid]
+	s.mu.Unlock()
+	if p == nil || p.tried || p.program.entry == 0 || s.bare.Load() {
+		return
+	}
+	p.tried = true
+	probe, err := s.probes.AttachRoundTrip(tgid, fmt.Sprintf("/proc/%d/exe", tgid), p.program.entry)
+	if err != nil {
+		s.report(tgid, err)
+		return
+	}
+	s.keep(tgid, p, probe)
+}
+
+// report logs what went wrong, but for processes that have ended.
+func (s *programs) report(tgid uint32, err error) {
+	if err != nil && !errors.Is(err, probes.ErrGone) && !errors.Is(err, unix.ESRCH) && !errors.Is(err, os.ErrNotExist) {
 		s.log.Warn("goroutines of a process cannot be told apart", "pid", tgid, "error", err)
 	}
 }

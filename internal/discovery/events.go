@@ -2,7 +2,10 @@
 
 package discovery
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // settling is how long after a verdict a fork event may still be of a time
 // before it: more than the latency of the ring buffer.
@@ -57,7 +60,24 @@ func (d *Discovery) OnListen(tgid uint32, port uint16, selected bool) {
 	// What it listened on before was found when it was judged, or had an event
 	// of its own: reading all listening sockets takes milliseconds, in which
 	// other processes would wait for their verdict.
-	d.settle(tgid, d.heard(tgid, port))
+	if d.settle(tgid, d.heard(tgid, port)) == nil && selected {
+		d.remember(tgid, port)
+	}
+}
+
+// remember describes a process that the kernel selected by its port and that
+// ended before it could be looked at, by what is known nevertheless.
+func (d *Discovery) remember(tgid uint32, port uint16) {
+	if p, err := d.fs.open(tgid); err == nil && !p.ended() {
+		return // it runs, and is not selected any more
+	}
+	rule := d.matcher.byBits(d.matcher.ports[port].include & d.matcher.autoInclude)
+	if rule == noRule {
+		return
+	}
+	src := d.matcher.include[rule].src
+	res, service := d.resources.unseen(tgid, src.Name)
+	d.exited.add(tgid, &Target{Rule: src.Name, RuleIndex: rule, Service: service, Resource: res, Routes: src.Routes, revoked: new(atomic.Bool)})
 }
 
 // heard is what is known of a process that was heard to listen on port, if the

@@ -25,6 +25,9 @@ const agentName = "tracer-agent"
 // for service.instance.id.
 const instanceNamespace = "4d63009a-8d0f-11ee-aad7-4c796ed8e320"
 
+// unknownService is what the semantic conventions call a service without a name.
+const unknownService = "unknown_service"
+
 // maxOwners bounds the cache of user names.
 const maxOwners = 1024
 
@@ -91,6 +94,17 @@ func (r *resources) build(p *process, ruleName string) (*resource.Resource, stri
 	res := resource.NewWithAttributes(semconv.SchemaURL, attrs...) // the last of equal keys wins
 	name, _ := res.Set().Value(semconv.ServiceNameKey)
 	return res, name.AsString(), err
+}
+
+// unseen describes a process that ended before it could be looked at.
+func (r *resources) unseen(tgid uint32, ruleName string) (*resource.Resource, string) {
+	service := ruleName
+	if service == "" {
+		service = unknownService
+	}
+	attrs := append([]attribute.KeyValue(nil), r.host...)
+	attrs = append(attrs, semconv.ServiceName(service), semconv.ProcessPID(int(tgid)))
+	return resource.NewWithAttributes(semconv.SchemaURL, append(attrs, r.agent...)...), service
 }
 
 func (r *resources) process(p *process) []attribute.KeyValue {
@@ -173,7 +187,7 @@ func serviceName(p *process, ruleName string) string {
 	}
 	exe, err := p.exe()
 	if err != nil {
-		return "unknown_service"
+		return unknownService
 	}
 	argv, _ := p.argv() // without arguments the executable's name has to do
 	return programName(exe, argv)
