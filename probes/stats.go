@@ -42,7 +42,8 @@ type Stats struct {
 	VerdictFull  uint64 // no room for a forked child's verdict
 	ProgressFull uint64
 	CallerFull   uint64 // no room to note which goroutine sends a request
-	Missed       uint64 // program runs that the kernel skipped (recursion, preemption)
+	Missed       uint64 // program runs that the kernel skipped: one was interrupted by its like on the same CPU
+	MissedEnds   uint64 // the same of the program at the end of a socket: its connection is forgotten later
 }
 
 // Stats reads the kernel's counters.
@@ -62,7 +63,11 @@ func (p *Probes) Stats() (Stats, error) {
 		UnseenCalls: v[statUnseenCalls], ReadFaults: v[statReadFaults], SegsCut: v[statSegsCut],
 		Conns: v[statConns], ConnFull: v[statConnFull], VerdictFull: v[statVerdictFull], ProgressFull: v[statProgressFull], CallerFull: v[statCallerFull],
 	}
-	for _, prog := range p.coll.Programs {
+	for name, prog := range p.coll.Programs {
+		if name == "sock_destroy" {
+			s.MissedEnds += missed(prog)
+			continue
+		}
 		s.Missed += missed(prog)
 	}
 	return s, nil
