@@ -50,7 +50,7 @@ static __always_inline void on_call(const struct verdict *v, struct sock *sk, co
 {
 	if (!has_file(sk))
 		return;
-	struct conn *c = conn_get(sk);
+	struct conn *c = conn_get(sk, slot);
 	struct scratch *sc = scratch_get(slot, v);
 
 	if (!c || !sc)
@@ -150,6 +150,15 @@ int BPF_PROG(tcp_page, struct sock *sk, void *page, int offset, size_t size, int
 {
 	if (ret > 0)
 		on_send(sk, NULL, ret, SLOT_SEND);
+	return 0;
+}
+
+/* the same of unix sockets */
+SEC("fexit/unix_stream_sendpage")
+int BPF_PROG(unix_page, struct socket *sock, void *page, int offset, size_t size, int flags, long ret)
+{
+	if (ret > 0)
+		on_send(sock->sk, NULL, ret, SLOT_UNIX_SEND);
 	return 0;
 }
 

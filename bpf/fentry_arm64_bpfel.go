@@ -183,6 +183,7 @@ const (
 	FentryMapConnSeq           = "conn_seq"
 	FentryMapControlRing       = "control_ring"
 	FentryMapDataRing          = "data_ring"
+	FentryMapFreshConn         = "fresh_conn"
 	FentryMapProgressByConn    = "progress_by_conn"
 	FentryMapRuleByPort        = "rule_by_port"
 	FentryMapScratchBySlot     = "scratch_by_slot"
@@ -201,6 +202,7 @@ const (
 	FentryProgTcpRecv6         = "tcp_recv_6"
 	FentryProgTcpSend          = "tcp_send"
 	FentryProgTcpSplice        = "tcp_splice"
+	FentryProgUnixPage         = "unix_page"
 	FentryProgUnixRecv         = "unix_recv"
 	FentryProgUnixSend         = "unix_send"
 	FentryVarAbiTypes          = "abi_types"
@@ -264,6 +266,7 @@ type FentryProgramSpecs struct {
 	TcpRecv6    *ebpf.ProgramSpec `ebpf:"tcp_recv_6"`
 	TcpSend     *ebpf.ProgramSpec `ebpf:"tcp_send"`
 	TcpSplice   *ebpf.ProgramSpec `ebpf:"tcp_splice"`
+	UnixPage    *ebpf.ProgramSpec `ebpf:"unix_page"`
 	UnixRecv    *ebpf.ProgramSpec `ebpf:"unix_recv"`
 	UnixSend    *ebpf.ProgramSpec `ebpf:"unix_send"`
 }
@@ -278,6 +281,7 @@ type FentryMapSpecs struct {
 	ConnSeq        *ebpf.MapSpec `ebpf:"conn_seq"`
 	ControlRing    *ebpf.MapSpec `ebpf:"control_ring"`
 	DataRing       *ebpf.MapSpec `ebpf:"data_ring"`
+	FreshConn      *ebpf.MapSpec `ebpf:"fresh_conn"`
 	ProgressByConn *ebpf.MapSpec `ebpf:"progress_by_conn"`
 	RuleByPort     *ebpf.MapSpec `ebpf:"rule_by_port"`
 	ScratchBySlot  *ebpf.MapSpec `ebpf:"scratch_by_slot"`
@@ -323,6 +327,7 @@ type FentryMaps struct {
 	ConnSeq        *ebpf.Map `ebpf:"conn_seq"`
 	ControlRing    *ebpf.Map `ebpf:"control_ring"`
 	DataRing       *ebpf.Map `ebpf:"data_ring"`
+	FreshConn      *ebpf.Map `ebpf:"fresh_conn"`
 	ProgressByConn *ebpf.Map `ebpf:"progress_by_conn"`
 	RuleByPort     *ebpf.Map `ebpf:"rule_by_port"`
 	ScratchBySlot  *ebpf.Map `ebpf:"scratch_by_slot"`
@@ -339,6 +344,7 @@ func (m *FentryMaps) Close() error {
 		m.ConnSeq,
 		m.ControlRing,
 		m.DataRing,
+		m.FreshConn,
 		m.ProgressByConn,
 		m.RuleByPort,
 		m.ScratchBySlot,
@@ -375,6 +381,7 @@ type FentryPrograms struct {
 	TcpRecv6    *ebpf.Program `ebpf:"tcp_recv_6"`
 	TcpSend     *ebpf.Program `ebpf:"tcp_send"`
 	TcpSplice   *ebpf.Program `ebpf:"tcp_splice"`
+	UnixPage    *ebpf.Program `ebpf:"unix_page"`
 	UnixRecv    *ebpf.Program `ebpf:"unix_recv"`
 	UnixSend    *ebpf.Program `ebpf:"unix_send"`
 }
@@ -393,6 +400,7 @@ func (p *FentryPrograms) Close() error {
 		p.TcpRecv6,
 		p.TcpSend,
 		p.TcpSplice,
+		p.UnixPage,
 		p.UnixRecv,
 		p.UnixSend,
 	)

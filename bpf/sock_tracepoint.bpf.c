@@ -52,7 +52,7 @@ static __always_inline void on_call(const struct verdict *v, struct sock *sk, in
 			on_read_nothing(sk);
 		return;
 	}
-	struct conn *c = conn_get(sk);
+	struct conn *c = conn_get(sk, slot);
 	struct scratch *sc = scratch_get(slot, v);
 
 	if (!c || !sc)

@@ -190,6 +190,7 @@ const (
 	SockTracepointMapConnSeq           = "conn_seq"
 	SockTracepointMapControlRing       = "control_ring"
 	SockTracepointMapDataRing          = "data_ring"
+	SockTracepointMapFreshConn         = "fresh_conn"
 	SockTracepointMapMmsgByTask        = "mmsg_by_task"
 	SockTracepointMapProgressByConn    = "progress_by_conn"
 	SockTracepointMapRuleByPort        = "rule_by_port"
@@ -274,6 +275,7 @@ type SockTracepointMapSpecs struct {
 	ConnSeq        *ebpf.MapSpec `ebpf:"conn_seq"`
 	ControlRing    *ebpf.MapSpec `ebpf:"control_ring"`
 	DataRing       *ebpf.MapSpec `ebpf:"data_ring"`
+	FreshConn      *ebpf.MapSpec `ebpf:"fresh_conn"`
 	MmsgByTask     *ebpf.MapSpec `ebpf:"mmsg_by_task"`
 	ProgressByConn *ebpf.MapSpec `ebpf:"progress_by_conn"`
 	RuleByPort     *ebpf.MapSpec `ebpf:"rule_by_port"`
@@ -320,6 +322,7 @@ type SockTracepointMaps struct {
 	ConnSeq        *ebpf.Map `ebpf:"conn_seq"`
 	ControlRing    *ebpf.Map `ebpf:"control_ring"`
 	DataRing       *ebpf.Map `ebpf:"data_ring"`
+	FreshConn      *ebpf.Map `ebpf:"fresh_conn"`
 	MmsgByTask     *ebpf.Map `ebpf:"mmsg_by_task"`
 	ProgressByConn *ebpf.Map `ebpf:"progress_by_conn"`
 	RuleByPort     *ebpf.Map `ebpf:"rule_by_port"`
@@ -337,6 +340,7 @@ func (m *SockTracepointMaps) Close() error {
 		m.ConnSeq,
 		m.ControlRing,
 		m.DataRing,
+		m.FreshConn,
 		m.MmsgByTask,
 		m.ProgressByConn,
 		m.RuleByPort,

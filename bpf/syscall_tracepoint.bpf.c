@@ -19,7 +19,7 @@ __noinline int on_moved(u64 addr, u32 dir, u64 len)
 	barrier_var(dir);
 	dir &= 1;
 	if (len) {
-		c = conn_get(sk);
+		c = conn_get(sk, slot);
 		if (c)
 			on_bytes(c, sk, sc, slot, dir, len);
 		return 0;

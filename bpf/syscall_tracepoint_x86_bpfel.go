@@ -183,6 +183,7 @@ const (
 	SyscallTracepointMapConnSeq           = "conn_seq"
 	SyscallTracepointMapControlRing       = "control_ring"
 	SyscallTracepointMapDataRing          = "data_ring"
+	SyscallTracepointMapFreshConn         = "fresh_conn"
 	SyscallTracepointMapProgressByConn    = "progress_by_conn"
 	SyscallTracepointMapRuleByPort        = "rule_by_port"
 	SyscallTracepointMapScratchBySlot     = "scratch_by_slot"
@@ -264,6 +265,7 @@ type SyscallTracepointMapSpecs struct {
 	ConnSeq        *ebpf.MapSpec `ebpf:"conn_seq"`
 	ControlRing    *ebpf.MapSpec `ebpf:"control_ring"`
 	DataRing       *ebpf.MapSpec `ebpf:"data_ring"`
+	FreshConn      *ebpf.MapSpec `ebpf:"fresh_conn"`
 	ProgressByConn *ebpf.MapSpec `ebpf:"progress_by_conn"`
 	RuleByPort     *ebpf.MapSpec `ebpf:"rule_by_port"`
 	ScratchBySlot  *ebpf.MapSpec `ebpf:"scratch_by_slot"`
@@ -309,6 +311,7 @@ type SyscallTracepointMaps struct {
 	ConnSeq        *ebpf.Map `ebpf:"conn_seq"`
 	ControlRing    *ebpf.Map `ebpf:"control_ring"`
 	DataRing       *ebpf.Map `ebpf:"data_ring"`
+	FreshConn      *ebpf.Map `ebpf:"fresh_conn"`
 	ProgressByConn *ebpf.Map `ebpf:"progress_by_conn"`
 	RuleByPort     *ebpf.Map `ebpf:"rule_by_port"`
 	ScratchBySlot  *ebpf.Map `ebpf:"scratch_by_slot"`
@@ -325,6 +328,7 @@ func (m *SyscallTracepointMaps) Close() error {
 		m.ConnSeq,
 		m.ControlRing,
 		m.DataRing,
+		m.FreshConn,
 		m.ProgressByConn,
 		m.RuleByPort,
 		m.ScratchBySlot,

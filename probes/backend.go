@@ -70,6 +70,7 @@ func (b Backend) programs() []program {
 			program{name: "unix_recv", feature: "unix stream sockets, received bytes", optional: true, usable: hasParams("unix_stream_recvmsg", 4)},
 			program{name: "tcp_splice", feature: "bytes received by splice", optional: true, usable: hasParams("tcp_splice_read", 5)},
 			program{name: "tcp_page", feature: "bytes sent by sendfile before Linux 6.5", optional: true, usable: hasParams("tcp_sendpage", 5)},
+			program{name: "unix_page", feature: "bytes sent by sendfile on unix sockets before Linux 6.5", optional: true, usable: hasParams("unix_stream_sendpage", 5)},
 		)
 	case SockTracepoint:
 		return append(lifecycle(),

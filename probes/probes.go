@@ -11,8 +11,10 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
 )
 
 // Options are the load-time settings of the BPF programs.
@@ -155,6 +157,7 @@ func configure(spec *ebpf.CollectionSpec, o Options, storage bool) error {
 			return fmt.Errorf("set %s: %w", name, err)
 		}
 	}
+	preallocate(spec)
 	spec.Maps["data_ring"].MaxEntries = uint32(o.RingBytes)
 	spec.Maps["verdict_by_tgid"].MaxEntries = uint32(max(o.Processes, 1))
 	spec.Maps["rule_by_port"].MaxEntries = uint32(max(o.Ports, 1))
@@ -163,6 +166,24 @@ func configure(spec *ebpf.CollectionSpec, o Options, storage bool) error {
 		spec.Maps["conn_by_addr"].MaxEntries = 1
 	}
 	return nil
+}
+
+// Linux 6.1 gave hash maps an allocator that tracing programs may use anywhere
+// (commit fba1a1c6c912); before, their use is warned of in the kernel's log.
+const safeAllocator = 6<<16 | 1<<8
+
+// preallocate has hash maps allocate all their entries at once where the kernel
+// wants that of tracing programs.
+func preallocate(spec *ebpf.CollectionSpec) {
+	version, err := features.LinuxVersionCode()
+	if err != nil || version >= safeAllocator {
+		return
+	}
+	for _, m := range spec.Maps {
+		if m.Type == ebpf.Hash {
+			m.Flags &^= unix.BPF_F_NO_PREALLOC
+		}
+	}
 }
 
 // Backend returns the backend in use.

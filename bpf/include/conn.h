@@ -45,16 +45,29 @@ static __always_inline struct conn *conn_find_addr(const struct sock *sk)
 	return c && c->inode == unix_inode(sk) ? c : NULL;
 }
 
-static __always_inline struct conn *conn_get_addr(const struct sock *sk)
+/* enum scratch_slot, or SLOT_MAX for the program of connects -> a connection being made: on the stack
+ * it would not fit into what a chain of calls may use. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SLOT_MAX + 1);
+	__type(key, u32);
+	__type(value, struct conn);
+} fresh_conn SEC(".maps");
+
+static __always_inline struct conn *conn_get_addr(const struct sock *sk, u32 slot)
 {
 	const u64 key = (u64)sk;
-	struct conn *c = conn_find_addr(sk), fresh = {};
+	struct conn *c = conn_find_addr(sk), *fresh;
 
 	if (c)
 		return c;
-	conn_init(&fresh);
-	fresh.inode = unix_inode(sk);
-	if (bpf_map_update_elem(&conn_by_addr, &key, &fresh, BPF_ANY))
+	fresh = bpf_map_lookup_elem(&fresh_conn, &slot);
+	if (!fresh)
+		return NULL;
+	__builtin_memset(fresh, 0, sizeof(*fresh));
+	conn_init(fresh);
+	fresh->inode = unix_inode(sk);
+	if (bpf_map_update_elem(&conn_by_addr, &key, fresh, BPF_ANY))
 		return NULL;
 	return bpf_map_lookup_elem(&conn_by_addr, &key);
 }
@@ -65,7 +78,7 @@ static __always_inline struct conn *conn_get_addr(const struct sock *sk)
 	(use_sk_storage ? (struct conn *)bpf_sk_storage_get(&conn_of_sock, (void *)(sk), NULL, 0)  \
 			: conn_find_addr(sk))
 
-#define conn_get(sk)                                                                               \
+#define conn_get(sk, slot)                                                                            \
 	({                                                                                         \
 		struct conn *_c;                                                                   \
 		if (use_sk_storage) {                                                              \
@@ -74,7 +87,7 @@ static __always_inline struct conn *conn_get_addr(const struct sock *sk)
 			if (_c && !_c->id)                                                         \
 				conn_init(_c);                                                     \
 		} else {                                                                           \
-			_c = conn_get_addr(sk);                                                    \
+			_c = conn_get_addr(sk, slot);                                                    \
 		}                                                                                  \
 		if (!_c)                                                                           \
 			stat_add(STAT_CONN_FULL, 1);                                               \

@@ -118,7 +118,7 @@ static __always_inline void on_listen(const struct sock *sk)
 #define on_connect(sk)                                                                             \
 	({                                                                                         \
 		if (selected()) {                                                                  \
-			struct conn *_o = conn_get(sk);                                            \
+			struct conn *_o = conn_get(sk, SLOT_MAX);                                            \
 			if (_o) {                                                                  \
 				_o->flags |= CONN_OPENED;                                          \
 				emit_open(_o);                                                     \
