@@ -124,6 +124,7 @@ func countInsns(t *testing.T, b Backend, knobs map[string]any, types *btf.Cache,
 	if _, err := b.prune(spec, kernel); err != nil {
 		t.Fatal(err)
 	}
+	preallocate(spec)
 	for name, v := range knobs {
 		if err := spec.Variables[name].Set(v); err != nil {
 			t.Fatal(err)
