@@ -104,7 +104,9 @@ func (a *Agent) start(ctx context.Context, opts Options) error {
 	if a.control, err = a.probes.ControlRing(); err != nil {
 		return err
 	}
-	a.pipeline.behind = func() bool { return a.control.Waiting() || a.pipeline.handling.Load() }
+	a.pipeline.behind = func() bool {
+		return !a.pipeline.silent.Load() && (a.control.Waiting() || a.pipeline.handling.Load())
+	}
 	if a.data, err = a.probes.DataRing(); err != nil {
 		return err
 	}

@@ -40,6 +40,8 @@ type pipeline struct {
 	find     func(tgid uint32) *spanbuilder.Target
 	thrower  *thrower    // tests only, else nil
 	behind   func() bool // whether process events wait to be handled; nil: they never do
+	waited   time.Time   // when that was waited for in vain
+	silent   atomic.Bool // there will be no more process events
 	handling atomic.Bool // one is being handled
 }
 
@@ -134,18 +136,26 @@ func (p *pipeline) target(tgid uint32) *spanbuilder.Target {
 	return t
 }
 
-// controlPatience is how long a process nobody knows may wait for its news.
-const controlPatience = 200 * time.Millisecond
+const (
+	// controlPatience is how long a process nobody knows may wait for its news,
+	// controlPause how long nobody waits after that was in vain.
+	controlPatience = 200 * time.Millisecond
+	controlPause    = 5 * time.Second
+)
 
 // awaitControl waits, not for long, until the process events have been handled
 // that came before now: on a busy machine a child may have been born, served and
 // died before the news of its birth is read. It returns false if there were none.
 func (p *pipeline) awaitControl() bool {
-	if p.behind == nil || !p.behind() {
+	if p.behind == nil || !p.behind() || time.Since(p.waited) < controlPause {
 		return false
 	}
-	for end := time.Now().Add(controlPatience); p.behind() && time.Now().Before(end); {
+	end := time.Now().Add(controlPatience)
+	for p.behind() && time.Now().Before(end) {
 		time.Sleep(time.Millisecond)
+	}
+	if p.behind() {
+		p.waited = time.Now()
 	}
 	return true
 }

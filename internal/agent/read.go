@@ -40,6 +40,7 @@ func (a *Agent) readControl(prepared chan<- struct{}) error {
 		a.log.Debug("niceness not set", "error", err)
 	}
 	close(prepared)
+	defer a.pipeline.silent.Store(true)
 	for {
 		b, err := a.control.Next(time.Time{})
 		if errors.Is(err, probes.ErrStopped) {
