@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		pass(l, os.Args[2])
 		return
 	}
-	for _, name := range []string{"K8S_BIN", "TRACER_AGENT"} {
+	for _, name := range []string{"K8S_BIN", "K8S_PROGRAMS", "TRACER_AGENT"} {
 		if os.Getenv(name) == "" {
 			fmt.Fprintf(os.Stderr, "%s is not set: run the tests by make test-k8s\n", name)
 			os.Exit(1)

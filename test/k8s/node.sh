@@ -4,9 +4,12 @@
 # is started in ("unshare -m -n"): etcd, control plane, containerd, kubelet,
 # kube-proxy. DIR/images/*.tar are loaded. It makes DIR/ready when the node is
 # ready, stays until its standard input ends, and then takes everything down. K8S_BIN
-# holds the Kubernetes binaries; the interface k8s0 must appear.
+# holds the Kubernetes binaries; the interface k8s0 must appear. Where systemd runs it
+# manages the cgroups, as it does on users' nodes.
 set -eu
 dir=$1 ip=10.99.0.2
+driver=cgroupfs systemd=false
+[ ! -d /run/systemd/system ] || driver=systemd systemd=true
 mkdir -p "$dir/log" "$dir/pki"
 pids=()
 bg() {
@@ -103,6 +106,10 @@ state = "/run/containerd"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "localhost/pause:1"
   restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+      SystemdCgroup = $systemd
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "/etc/cni/net.d"
@@ -116,7 +123,7 @@ apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 authentication: {anonymous: {enabled: true}, webhook: {enabled: false}}
 authorization: {mode: AlwaysAllow}
-cgroupDriver: cgroupfs
+cgroupDriver: $driver
 failCgroupV1: false
 failSwapOn: false
 resolvConf: ""

@@ -97,18 +97,9 @@ func (n *node) images() {
 	if err := os.Mkdir(images, 0o755); err != nil {
 		n.t.Fatal(err)
 	}
-	pause := exec.Command("gcc", "-static", "-xc", "-o", n.dir+"/pause", "-")
-	pause.Stdin = strings.NewReader("#include <unistd.h>\nint main(void) { for (;;) pause(); }\n")
-	if out, err := pause.CombinedOutput(); err != nil {
-		n.t.Fatalf("build pause: %v\n%s", err, out)
-	}
-	echo := exec.Command("go", "build", "-o", n.dir+"/echo", "./cmd/echo")
-	echo.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := echo.CombinedOutput(); err != nil {
-		n.t.Fatalf("build echo: %v\n%s", err, out)
-	}
-	image(n.t, images+"/pause.tar", "localhost/pause:1", n.dir+"/pause")
-	image(n.t, images+"/echo.tar", "localhost/echo:1", n.dir+"/echo")
+	programs := os.Getenv("K8S_PROGRAMS")
+	image(n.t, images+"/pause.tar", "localhost/pause:1", programs+"/pause")
+	image(n.t, images+"/echo.tar", "localhost/echo:1", programs+"/echo")
 	image(n.t, images+"/agent.tar", "localhost/tracer-agent:1", os.Getenv("TRACER_AGENT"))
 }
 

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# run.sh [GO TEST FLAG...]: installs what the tests need, builds a Kubernetes control
-# plane and node through the Go module proxy (once, minutes), and runs the tests.
+# run.sh [FLAG...]: installs what the tests need, builds a Kubernetes control plane and
+# node through the Go module proxy (once, minutes), and runs the tests. With flags of a
+# test binary (-test.run TestPeers) those tests of this machine alone.
 set -eu
 cd "$(dirname "$0")/../.."
 go=${GO:-go}
@@ -12,6 +13,13 @@ if [ "$(id -u)" != 0 ]; then
 fi
 scripts/deps.sh test/k8s/packages.txt
 K8S_BIN=$(test/k8s/build.sh)
-export K8S_BIN
-PATH=$K8S_BIN:$PATH
-TRACER_AGENT=$PWD/bin/tracer-agent "$go" test -count=1 -tags k8s -timeout 30m "$@" ./test/k8s/
+K8S_PROGRAMS=$(mktemp -d) # the tests, and what runs in their containers
+trap 'rm -rf "$K8S_PROGRAMS"' EXIT
+CGO_ENABLED=0 "$go" build -o "$K8S_PROGRAMS/echo" ./test/k8s/cmd/echo
+gcc -static -xc -o "$K8S_PROGRAMS/pause" - <<END
+#include <unistd.h>
+int main(void) { for (;;) pause(); }
+END
+CGO_ENABLED=0 "$go" test -c -tags k8s -o "$K8S_PROGRAMS/k8s.test" ./test/k8s
+export K8S_BIN K8S_PROGRAMS TRACER_AGENT="$PWD/bin/tracer-agent"
+(cd test/k8s && PATH=$K8S_BIN:$PATH "$K8S_PROGRAMS/k8s.test" -test.timeout 30m "$@")
