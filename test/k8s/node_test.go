@@ -177,15 +177,15 @@ const apps = `# pods in two namespaces that talk to each other
 `
 
 // On a real node a DaemonSet from deploy/daemonset.yaml traces the pods of the
-// enabled namespace and not one byte of its neighbour; labels flip that.
+// enabled namespace and not one byte of its neighbour; labels flip that. So does the
+// privileged variant.
 func TestDaemonSetOnANode(t *testing.T) {
 	n := newNode(t)
 	sink := newSink(t)
 	n.forward("4317", strings.TrimPrefix(sink.Endpoint(otlptest.GRPC), "http://"))
 	seed := newContainerID()[:16]
 	canary := fmt.Sprintf("%x", sha256.Sum256([]byte(seed)))
-	n.apply(strings.Replace(string(manifest(t)), "image: tracer-agent:latest", "image: localhost/tracer-agent:1", 1))
-	n.kubectl("-n", "tracer-agent", "rollout", "status", "daemonset/tracer-agent", "--timeout=120s")
+	n.install(manifest(t))
 	n.apply(strings.ReplaceAll(apps, "CANARY", seed))
 	for _, d := range []string{"shop/cart", "bank/ledger"} {
 		ns, name, _ := strings.Cut(d, "/")
@@ -193,7 +193,7 @@ func TestDaemonSetOnANode(t *testing.T) {
 	}
 	a := &agent{sink: sink}
 	t.Cleanup(func() {
-		if t.Failed() {
+		if t.Failed() && n.main.running() {
 			log := n.command("nsenter", "-t", fmt.Sprint(n.main.pid()), "-m", "sh", "-c", "cat /var/log/pods/tracer-agent_*/*/*.log")
 			t.Logf("the agent's log (its end):\n%s", tail(log, 3000))
 		}
@@ -253,6 +253,23 @@ func TestDaemonSetOnANode(t *testing.T) {
 			t.Errorf("a span of bank %s after it was disabled", s.Start.Sub(unlabelled))
 		}
 	}
+
+	n.install(kustomize(t, "overlays/privileged"))
+	if got := n.kubectl("-n", "tracer-agent", "get", "pods", "--field-selector=status.phase=Running", "-o",
+		"jsonpath={.items[*].spec.containers[0].securityContext.privileged}"); got != "true" {
+		t.Fatalf("the agent's container is privileged: %q", got)
+	}
+	a.traceFor(t, "/from-bank", 3*time.Second)
+	if s := newest("/from-bank"); s.Resource["k8s.deployment.name"] != "cart" {
+		t.Errorf("the privileged agent says %v", s.Resource)
+	}
+}
+
+// install applies a variant of the manifest and waits until the agent is ready.
+func (n *node) install(text []byte) {
+	n.t.Helper()
+	n.apply(strings.Replace(string(text), "image: tracer-agent:latest", "image: localhost/tracer-agent:1", 1))
+	n.kubectl("-n", "tracer-agent", "rollout", "status", "daemonset/tracer-agent", "--timeout=120s")
 }
 
 // traceFor waits until spans have come for a time.
