@@ -222,7 +222,12 @@ func (s podSink) put(o *podObject, generation uint64) {
 		e = &podEntry{}
 		s.pods[p.UID] = e
 	}
-	e.own, e.generation, e.deleted = p, generation, false
+	if e.deleted { // a list that was behind did not have it
+		e.deleted = false
+		s.deleted = slices.DeleteFunc(s.deleted, func(uid string) bool { return uid == p.UID })
+		s.touch(p.UID)
+	}
+	e.own, e.generation = p, generation
 	s.show(e)
 }
 

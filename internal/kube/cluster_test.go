@@ -165,6 +165,30 @@ func TestGapsHeal(t *testing.T) {
 	}
 }
 
+// A pod that a list did not have, and that is there after all, is told and does
+// not end with those that were deleted.
+func TestPodComesBack(t *testing.T) {
+	f := newFakeAPI(t)
+	f.put(namespacesPath, namespaceJSON("shop", nil))
+	f.put(podsPath, podJSON(1, "shop", "n1", nil))
+	c := ready(t, start(t, f, false))
+	eventually(t, "the pod is known", func() bool { return c.Pod(uid(1)) != nil })
+	f.remove(podsPath, uid(1))
+	eventually(t, "the pod is gone", func() bool { return c.Pod(uid(1)) == nil })
+	c.Changed()
+	f.put(podsPath, podJSON(1, "shop", "n1", nil))
+	eventually(t, "the pod is back, and that is told", func() bool { return c.Pod(uid(1)) != nil && slices.Contains(c.Changed(), uid(1)) })
+	for n := 2; n < maxDeleted+4; n++ {
+		o := &podObject{Metadata: objectMeta{UID: uid(n), Namespace: "shop"}}
+		o.Spec.NodeName = "n1"
+		podSink{c}.put(o, 1)
+		podSink{c}.remove(o)
+	}
+	if c.Pod(uid(1)) == nil || c.Stats().Pods != 1 {
+		t.Errorf("a pod that came back went with those that were deleted; %d are known", c.Stats().Pods)
+	}
+}
+
 func TestOwners(t *testing.T) {
 	f := newFakeAPI(t)
 	f.put(namespacesPath, namespaceJSON("shop", nil))
