@@ -69,27 +69,6 @@ func TestRPM(t *testing.T) {
 	}
 }
 
-// The arm64 packages hold the same files as those for amd64, and an arm64 program.
-func TestArm64(t *testing.T) {
-	list := func(arch string) string {
-		var names []string
-		for line := range strings.Lines(command(t, "dpkg-deb", "-c", artifact(t, "tracer-agent_*_"+arch+".deb"))) {
-			fields := strings.Fields(line)
-			names = append(names, fields[0]+" "+fields[1]+" "+fields[5])
-		}
-		return strings.Join(names, "\n")
-	}
-	if amd, arm := list("amd64"), list("arm64"); amd != arm || amd == "" {
-		t.Errorf("amd64:\n%s\narm64:\n%s", amd, arm)
-	}
-	dir := t.TempDir()
-	command(t, "dpkg-deb", "-x", artifact(t, "tracer-agent_*_arm64.deb"), dir)
-	head := read(t, dir+"/usr/bin/tracer-agent")[:20]
-	if !strings.HasPrefix(head, "\x7fELF") || head[18] != 183 { // e_machine EM_AARCH64, elf(5)
-		t.Errorf("the program begins with %q", head)
-	}
-}
-
 func TestMakeInstall(t *testing.T) {
 	dest := t.TempDir()
 	before := listing(t, dest)
