@@ -114,6 +114,9 @@ func (a *Agent) start(ctx context.Context, opts Options) error {
 	if err := a.discovery.Start(ctx); err != nil {
 		return fmt.Errorf("look for processes to trace: %w", err)
 	}
+	if err := a.programs.try(); err != nil { // with all that it has: nothing will help
+		a.programs.withoutProbes(err)
+	}
 	a.programs.catchUp()
 	a.shrink()
 	return a.listen()

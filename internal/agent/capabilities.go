@@ -30,9 +30,11 @@ func mapping() []caps.Set { return []caps.Set{0, caps.Of(unix.CAP_BPF), caps.Of(
 // anything works all the same, and says so.
 func (a *Agent) dropCapabilities() {
 	readMaps := func() error { _, err := a.probes.Stats(); return err }
-	left, err := a.dropAllBut(
-		requirement{mapping(), readMaps, func(err error) { a.log.Warn("maps not readable", "error", err) }},
-		requirement{probing(), a.programs.try, a.programs.withoutProbes})
+	needs := []requirement{{mapping(), readMaps, func(err error) { a.log.Warn("maps not readable", "error", err) }}}
+	if !a.programs.bare.Load() {
+		needs = append(needs, requirement{probing(), a.programs.try, a.programs.withoutProbes})
+	}
+	left, err := a.dropAllBut(needs...)
 	if err != nil {
 		a.log.Warn("capabilities not dropped", "error", err)
 		return
