@@ -39,6 +39,9 @@ func newCheck(call Invocation, deps Deps) *cobra.Command {
 			}
 			r := deps.Check(cmd.Context(), cfg)
 			r.Warnings = source.Warnings(cfg)
+			if flags.file != "" && err == nil && len(cfg.Instrument) == 0 {
+				r.Warnings = append(r.Warnings, config.Problem{Where: config.Place{Source: flags.file}, Path: "instrument", Message: "nothing is selected: run does not start with it"})
+			}
 			r.Problems = append(append(config.Problems{}, problems...), r.Problems...)
 			if err := output.print(call.Out, r, r.writeText); err != nil {
 				return err

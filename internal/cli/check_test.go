@@ -36,15 +36,16 @@ func badReport() Report {
 }
 
 func TestCheck(t *testing.T) {
-	broken := writeConfig(t, "log: {level: loud}\nkernel: {max_proceses: 3}")
+	broken, good := writeConfig(t, "log: {level: loud}\nkernel: {max_proceses: 3}"), writeConfig(t, "instrument: [{ports: [80]}]")
 	tests := []struct {
 		name   string
 		report Report
 		config string
 		code   int
 	}{
-		{"good", goodReport(), writeConfig(t, "log: {level: warn}"), 0},
-		{"missing", badReport(), writeConfig(t, ""), 1},
+		{"good", goodReport(), good, 0},
+		{"idle", goodReport(), writeConfig(t, "instrument: []"), 0}, // run would not start with it
+		{"missing", badReport(), good, 1},
 		{"problems", goodReport(), broken, 2},
 		{"both", badReport(), broken, 2},
 	}
