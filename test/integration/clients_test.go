@@ -199,7 +199,10 @@ func (c *tcase) runClient(cl client, r *recorder, p plan) {
 	for i, step := range p {
 		full[i], keys[i] = c.complete(cl, r, step)
 	}
-	for i, got := range cl.run(c.T, full) {
+	begun := time.Now()
+	results := cl.run(c.T, full)
+	ended := time.Now()
+	for i, got := range results {
 		rec, ok := r.get(keys[i])
 		if !ok {
 			c.Errorf("%s %s: the server saw no such request; the client says %+v", full[i].Method, full[i].URL, got)
@@ -208,7 +211,7 @@ func (c *tcase) runClient(cl client, r *recorder, p plan) {
 		if got.Error != "" || got.Status != rec.status || got.Size != rec.replySize && p[i].Method != http.MethodHead {
 			c.Errorf("%s %s: client says %+v, server sent status %d and %d bytes", full[i].Method, full[i].URL, got, rec.status, rec.replySize)
 		}
-		c.fileClient(r, full[i], keys[i], rec)
+		c.fileClient(r, full[i], keys[i], rec).during(begun, ended)
 	}
 }
 
@@ -230,7 +233,7 @@ func (c *tcase) complete(cl client, r *recorder, step planned) (planned, string)
 }
 
 // fileClient records what the CLIENT span of one request must say.
-func (c *tcase) fileClient(r *recorder, step planned, key string, rec recorded) {
+func (c *tcase) fileClient(r *recorder, step planned, key string, rec recorded) *expect {
 	e := &expect{
 		kind: otlptest.Client, parent: rec.parent, method: step.Method, status: rec.status,
 		version: rec.version, userAgent: rec.userAgent, start: rec.arrived, end: rec.done,
@@ -245,7 +248,11 @@ func (c *tcase) fileClient(r *recorder, step planned, key string, rec recorded) 
 	e.peerAddr, e.peerPort = addr.IP.String(), addr.Port
 	e.refine(step, rec)
 	c.expect(e)
+	return e
 }
+
+// during says when the client's program ran.
+func (e *expect) during(begun, ended time.Time) { e.begun, e.ended = begun, ended }
 
 // refine loosens what a client need not know exactly: a chunked body's framing
 // need not all be seen.

@@ -18,7 +18,7 @@ import (
 
 // Tolerances of times, wide enough for two shared cores: a span may not start
 // before its cause nor end after its effect (clock reading aside), and follows
-// closely otherwise.
+// closely otherwise, unless some party had to wait for a processor (patience).
 const (
 	clockSlack = 20 * time.Millisecond
 	schedSlack = 400 * time.Millisecond
@@ -78,6 +78,8 @@ type expect struct {
 	pids         []int  // process.pid is one of these, if any
 	start, end   time.Time
 	endOpen      bool           // only a lower bound of the end is known
+	brisk        bool           // nothing in the exchange takes time by itself
+	begun, ended time.Time      // of a CLIENT span: when its program was started and when it had ended
 	optional     bool           // the span may be missing (the traffic itself was cut or unobserved)
 	headerSecret string         // must appear nowhere in the span
 	truncated    bool           // the span must say that it is; nothing else is checked
@@ -343,18 +345,32 @@ func (e *expect) checkTimes(c *differences, s *otlptest.Span) {
 	}
 	// A server reads after the truth was written and answers before it was
 	// read; a client writes before the truth was read and reads after it.
-	early, late := clockSlack, schedSlack
+	waited := e.patience()
+	early, late := clockSlack, waited
 	if e.kind == otlptest.Client {
-		early, late = schedSlack, clockSlack
+		early, late = waited, clockSlack
 	}
 	if d := s.Start.Sub(e.start); !e.start.IsZero() && (d < -early || d > late) {
 		c.addf("starts %s after the request's first byte", d)
 	}
-	early, late = schedSlack, clockSlack
+	early, late = waited, clockSlack
 	if e.kind == otlptest.Client {
-		early, late = schedSlack, schedSlack
+		early, late = schedSlack, waited
 	}
 	if d := s.End.Sub(e.end); !e.end.IsZero() && (d < -early || d > late && !e.endOpen) {
 		c.addf("ends %s after the response's last byte", d)
 	}
+}
+
+// patience is how far the span's times may be from the truth's in the direction
+// in which only waiting for a processor takes them: a brisk exchange that took
+// long was waiting all the while.
+func (e *expect) patience() time.Duration {
+	switch {
+	case !e.begun.IsZero(): // the truth is the server's: the client began before it and ended after
+		return max(schedSlack, e.start.Sub(e.begun), e.ended.Sub(e.end))
+	case e.brisk:
+		return max(schedSlack, e.end.Sub(e.start))
+	}
+	return schedSlack
 }

@@ -7,6 +7,7 @@ package integration
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 )
@@ -16,6 +17,15 @@ type midway struct {
 	name string
 	conn *rawConn
 	end  func(t *tcase)
+}
+
+// unless makes the request optional that ends a read in which the server's thread
+// has been since before the agent came: a trampoline (fentry) tells the end of
+// calls only whose beginning it saw. Python's threads wait in such reads, event loops
+// do not.
+func (m midway) unless(first bool) func(*expect) {
+	blocked := m.conn.server.name == "python" && (m.name == "idle" || m.name == "response")
+	return func(e *expect) { e.optional = first && blocked && os.Getenv("TRACER_BACKEND") == "fentry" }
 }
 
 // TestStartsMidway starts the agent while connections exist: idle, in the middle
@@ -35,7 +45,7 @@ func TestStartsMidway(t *testing.T) {
 		th.send(t, m.conn.server.name+" "+m.name, func(c *tcase) {
 			m.end(c)
 			for i := range 3 {
-				c.exchange(m.conn, &request{target: fmt.Sprintf("/ok?after=%d", i)})
+				c.exchange(m.conn, &request{target: fmt.Sprintf("/ok?after=%d", i), adjust: m.unless(i == 0)})
 			}
 		})
 	}

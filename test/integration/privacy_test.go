@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -162,8 +161,7 @@ func (p *privacy) unselectedUnix(t *testing.T, canary string) {
 func (p *privacy) selectedSourcePort(t *testing.T, canary string) {
 	s := startGo(t, "unselected", p.outside.take(t))
 	for range 3 {
-		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: p.selected.take(t)}}
-		conn, err := dialer.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
+		conn, err := dialFrom(p.selected.take(t)).Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
 		if err != nil {
 			t.Errorf("dial from a selected port: %v", err)
 			return

@@ -236,6 +236,23 @@ func portFree(p int) bool {
 	return syscall.Bind(fd, &syscall.SockaddrInet6{Port: p}) == nil
 }
 
+// dialFrom returns a dialer that connects from a port of 127.0.0.1. What portFree
+// finds free may have connections that linger (TIME_WAIT).
+func dialFrom(port int) *net.Dialer {
+	return &net.Dialer{
+		LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port},
+		Control: func(_, _ string, c syscall.RawConn) error {
+			var err error
+			if failed := c.Control(func(fd uintptr) {
+				err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)
+			}); failed != nil {
+				return failed
+			}
+			return err
+		},
+	}
+}
+
 // selector returns the block as an argument of --port.
 func (p *ports) selector() string { return fmt.Sprintf("%d-%d", p.lo, p.hi) }
 

@@ -277,6 +277,7 @@ func (b *limitedBuffer) Write(p []byte) (int, error) {
 func (c *tcase) file(conn *rawConn, r *request, rep *reply) {
 	e := r.truth(conn)
 	e.status, e.start, e.end = rep.status, rep.start, rep.end
+	e.brisk = rep.size <= 1<<20 && !strings.HasPrefix(r.target, "/stream")
 	e.respBody = exactly(rep.size)
 	if rep.chunked && rep.size > 1024 {
 		e.respBody = ifPresent(rep.size) // framing bytes need not all be seen

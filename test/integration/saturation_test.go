@@ -6,6 +6,7 @@ package integration
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -47,25 +48,47 @@ func TestExactAtSaturation(t *testing.T) {
 }
 
 // TestNoDropsAtHalfLoad finds out how fast nginx answers under the agent and
-// then asks for half of that: nothing may be lost.
+// then asks for half of that: nothing may be lost. It is half only while the machine
+// has processor time to spare; beside other work both rates are found anew.
 func TestNoDropsAtHalfLoad(t *testing.T) {
 	block := newPorts(t)
 	a := startAgent(t, agentOptions{args: []string{"--port", block.selector()}})
 	s := startNginx(t, "nginx", block.take(t))
-	full := saturate(t, s, 0)
-	wireBefore, before := s.served(t), a.settled(t)
-	half := saturate(t, s, time.Second*wrkConnections/time.Duration(full.answered)) // as long as an answer takes
-	wire := s.served(t) - wireBefore
-	t.Logf("%d requests in a second at most, then %d", full.answered, half.answered)
-	if 3*half.answered > 2*full.answered {
-		t.Errorf("%d requests are not about half of %d", half.answered, full.answered)
+	var half wrkRun
+	for tries := 1; ; tries++ {
+		full := saturate(t, s, 0)
+		before, spare := a.settled(t), idleTime(t)
+		half = saturate(t, s, time.Second*wrkConnections/time.Duration(full.answered)) // as long as an answer takes
+		spare = idleTime(t) - spare
+		lost := a.settled(t).lost() - before.lost()
+		t.Logf("%d requests in a second at most, then %d, with %s of the processors to spare", full.answered, half.answered, spare)
+		if spare >= 300*time.Millisecond && 3*half.answered <= 2*full.answered {
+			if lost != 0 {
+				t.Errorf("%v of %d requests were lost at half of what the server can do", lost, half.answered)
+			}
+			break
+		}
+		if tries == 4 {
+			t.Skip("the machine is busy with other work: half of what the server can do is all that is left")
+		}
 	}
+	wire := s.served(t)
 	s.stop()
-	after := a.settled(t)
-	if lost := after.lost() - before.lost(); lost != 0 {
-		t.Errorf("%v of %d requests were lost at half of what the server can do", lost, wire)
+	a.verifyExact(t, half, wire, a.settled(t))
+}
+
+// idleTime is how long this machine's processors have been idle, in sum.
+func idleTime(t *testing.T) time.Duration {
+	t.Helper()
+	data, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		t.Fatal(err)
 	}
-	a.verifyExact(t, half, wireBefore+wire, after)
+	var user, nice, system, idle int64
+	if _, err := fmt.Sscanf(string(data), "cpu %d %d %d %d", &user, &nice, &system, &idle); err != nil {
+		t.Fatalf("/proc/stat: %v", err)
+	}
+	return time.Duration(idle) * time.Second / 100 // USER_HZ
 }
 
 // saturate runs wrk against s; pause as for wrk.

@@ -125,7 +125,7 @@ func portReuse(c *tcase, port int) {
 // that only the kernel's socket tells them apart. The client's port is not one
 // that the kernel chooses: such a one may be shared with a connection that lingers.
 func clientPortReuse(c *tcase, s *server, port int) {
-	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}}
+	dialer := dialFrom(port)
 	for i := range 20 {
 		conn, err := dialer.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
 		if err != nil {
