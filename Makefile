@@ -31,7 +31,7 @@ demo: build ## (root) trace four small services and print their traces; needs Go
 
 test: check deps verify ## (root) everything that CI runs: installs the packages that are missing, then verifies
 
-verify: check drift test-c unit integration ## (root) formatting, vet, drift of generated files, C and Go unit tests, integration tests
+verify: check drift test-c unit integration test-vm-quick ## (root) formatting, vet, drift of generated files, C and Go unit tests, integration tests, an old and a new kernel
 
 build: ## bin/tracer-agent
 	$(BUILD) -o bin/tracer-agent ./cmd/tracer-agent

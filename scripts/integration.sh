@@ -31,7 +31,7 @@ for backend in ${BACKENDS:-fentry sock-tracepoint syscall-tracepoint}; do
 	*) echo "== SKIPPED, this kernel does not load it: $line" | tr -s ' ' ;;
 	esac
 done
-echo "== SKIPPED here: stock kernels in virtual machines (make test-vm), faults (make chaos), benchmarks (make bench)"
+echo "== SKIPPED here: other stock kernels than those of make test-vm-quick (make test-vm), faults (make chaos), benchmarks (make bench)"
 if [ -n "$failed" ]; then
 	echo "== FAILED on backend:$failed" >&2
 	exit 1

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,20 +48,29 @@ type client struct {
 	run  func(t *testing.T, p plan) []outcome
 }
 
+// clientsEnv is the environment variable that restricts clients.
+const clientsEnv = "TRACER_TEST_CLIENTS"
+
 // clients copies the client programs into dir, so that nothing else on the
-// machine runs them, and returns how to use each.
+// machine runs them, and returns how to use each: all, or those that clientsEnv names.
 func clients(t *testing.T, dir string) []client {
 	t.Helper()
 	curl := copyProgram(t, "/usr/bin/curl", dir)
 	python := copyProgram(t, "/usr/bin/python3", dir)
 	node := copyProgram(t, "/usr/bin/node", dir)
 	golang := copyProgram(t, binary("goclient"), dir)
-	return []client{
+	all := []client{
 		{"curl", curl, func(t *testing.T, p plan) []outcome { return runCurl(t, curl, p) }},
 		{"go", golang, func(t *testing.T, p plan) []outcome { return runPlan(t, p, golang) }},
 		{"python", python, func(t *testing.T, p plan) []outcome { return runPlan(t, p, python, "-B", appFile(t, "client.py")) }},
 		{"node", node, func(t *testing.T, p plan) []outcome { return runPlan(t, p, node, appFile(t, "client.js")) }},
 	}
+	names := os.Getenv(clientsEnv)
+	if names == "" {
+		return all
+	}
+	wanted := strings.Split(names, ",")
+	return slices.DeleteFunc(all, func(c client) bool { return !slices.Contains(wanted, c.name) })
 }
 
 // runPlan gives p to a client program and reads its outcomes.

@@ -12,6 +12,6 @@
 // choice); TRACER_AGENT names a prebuilt agent instead of building one, or is
 // "off" to run the traffic alone, which validates the harness. TRACER_TEST_BIN
 // names a folder with the agent and the programs of cmd/, built elsewhere, and
-// TRACER_TEST_APPS the servers that are installed ("nginx,go"; default: all): so
-// the suite runs in the virtual machines of test/vm.
+// TRACER_TEST_APPS the servers that are installed ("nginx,go"; default: all),
+// TRACER_TEST_CLIENTS the clients: so the suite runs in the virtual machines of test/vm.
 package integration

@@ -40,9 +40,10 @@ arch_of() {
 
 # debian_mirror: the Debian mirror this machine's apt is set up with.
 debian_mirror() {
-	debian_uri=$(apt-get indextargets --format '$(REPO_URI)' 'Label: Debian' 'Created-By: Packages' | head -n 1)
-	[ -n "$debian_uri" ] || die "apt knows no Debian mirror: add one to the sources and run apt-get update"
-	echo "$debian_uri"
+	debian_uri() { apt-get indextargets --format '$(REPO_URI)' 'Label: Debian' 'Created-By: Packages' | head -n 1; }
+	[ -n "$(debian_uri)" ] || apt-get -qq -o DPkg::Lock::Timeout=300 update >&2 # lists tell labels
+	[ -n "$(debian_uri)" ] || die "apt knows no Debian mirror: add one to its sources"
+	debian_uri
 }
 
 # apt_suite SUITE ARCH COMMAND...: runs an apt command that knows SUITE and ARCH

@@ -9,7 +9,7 @@
 #
 # Environment: VM_ACCEL (QEMU's -accel and what follows it), VM_SMP, VM_MEM,
 # VM_TIMEOUT in seconds, VM_APPEND (kernel command line), VM_QEMU, VM_ARCH (of a
-# path: amd64 or arm64).
+# path: amd64 or arm64), VM_NICE (how nice a guest is to the machine's other work).
 . "$(dirname "$(readlink -f "$0")")/env.sh"
 set +e -o pipefail
 
@@ -48,7 +48,7 @@ arm64)
 esac
 disk() { echo "-drive file=$2,format=raw,if=none,id=$1,$3 -device nvme,serial=$1,drive=$1"; }
 # shellcheck disable=SC2046,SC2086 # options are lists of words
-nice timeout -k 5 "${VM_TIMEOUT:-300}" "$qemu" -accel $accel $machine \
+nice -n "${VM_NICE:-10}" timeout -k 5 "${VM_TIMEOUT:-300}" "$qemu" -accel $accel $machine \
 	-smp "${VM_SMP:-2}" -m "${VM_MEM:-2G}" \
 	-nodefaults -no-reboot -display none -monitor none -net none \
 	$(disk root "$image" snapshot=on) $(disk job "$disks/job" readonly=on) $(disk out "$disks/out" cache=unsafe) \
