@@ -190,15 +190,18 @@ func TestDaemonSetOnANode(t *testing.T) {
 	for _, d := range []string{"shop/cart", "bank/ledger"} {
 		ns, name, _ := strings.Cut(d, "/")
 		n.kubectl("-n", ns, "rollout", "status", "deployment/"+name, "--timeout=120s")
+		n.kubectl("-n", ns, "wait", "--for=condition=Ready", "pods", "--all", "--timeout=120s")
 	}
 	a := &agent{sink: sink}
 	t.Cleanup(func() {
 		if t.Failed() && n.main.running() {
+			t.Logf("pods:\n%s", n.kubectl("get", "pods", "-A", "-o", "wide"))
 			log := n.command("nsenter", "-t", fmt.Sprint(n.main.pid()), "-m", "sh", "-c", "cat /var/log/pods/tracer-agent_*/*/*.log")
 			t.Logf("the agent's log (its end):\n%s", tail(log, 3000))
 		}
 	})
 
+	eventually(t, time.Minute, "the Service has its endpoints, and a request its span", func() bool { return len(a.spans("/from-bank")) > 0 })
 	server := a.span(t, "/from-bank")
 	for key, want := range map[string]string{
 		"service.name": "cart", "k8s.namespace.name": "shop", "k8s.deployment.name": "cart", "k8s.container.name": "app", "k8s.node.name": "node1",
@@ -239,10 +242,10 @@ func TestDaemonSetOnANode(t *testing.T) {
 	}
 	t.Logf("searched %.1f MiB of the agent after %s", mib(len(memory)), time.Since(time1).Round(time.Second))
 
-	flipped := time.Now()
 	n.kubectl("label", "namespace", "bank", "tracing=enabled")
+	flipped := time.Now()
 	a.span(t, "/"+canary)
-	if took := time.Since(flipped); took > 4*time.Second { // kubectl, half a second between requests, the batch
+	if took := time.Since(flipped); took > 3*time.Second { // half a second between requests, the batch
 		t.Errorf("the first span came %s after the label", took)
 	}
 	n.kubectl("label", "namespace", "bank", "tracing-")
