@@ -102,7 +102,7 @@ type SockTracepointScratch struct {
 		Conn       uint16
 		Sysfd      uint16
 		ItabHash   uint16
-		Pad        uint16
+		Python     uint16
 		TcpConn    uint32
 		UnixConn   uint32
 	}
@@ -174,7 +174,7 @@ type SockTracepointVerdict struct {
 		Conn       uint16
 		Sysfd      uint16
 		ItabHash   uint16
-		Pad        uint16
+		Python     uint16
 		TcpConn    uint32
 		UnixConn   uint32
 	}

@@ -95,7 +95,7 @@ type SyscallTracepointScratch struct {
 		Conn       uint16
 		Sysfd      uint16
 		ItabHash   uint16
-		Pad        uint16
+		Python     uint16
 		TcpConn    uint32
 		UnixConn   uint32
 	}
@@ -167,7 +167,7 @@ type SyscallTracepointVerdict struct {
 		Conn       uint16
 		Sysfd      uint16
 		ItabHash   uint16
-		Pad        uint16
+		Python     uint16
 		TcpConn    uint32
 		UnixConn   uint32
 	}

@@ -37,7 +37,7 @@ type GoLayout struct {
 	Conn       uint16 // the connection, an interface, in net/http.persistConn; 0: not looked at
 	Sysfd      uint16 // in net.netFD
 	ItabHash   uint16 // a type's hash in its interface table
-	Pad        uint16
+	Python     uint16 // instead: 1 if SetPython was told of the process
 	TCPConn    uint32 // the hash of *net.TCPConn
 	UnixConn   uint32 // the hash of *net.UnixConn
 }

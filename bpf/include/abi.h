@@ -76,8 +76,9 @@ struct ev_data {
 	__u64 tail;		/* DATA_TAIL: last eight bytes of the call as they lie in memory; DATA_EARLY: see there */
 	__u64 other_pos;	/* the other direction's position ... */
 	__u64 other_ktime;	/* ... and when it last moved */
-	__u64 task;		/* start of a request, of a Go process: goroutine that reads it, or on whose behalf it is sent */
-	__u64 parent_task;	/* the goroutine that started that one, 0 if not known */
+	__u64 task;		/* start of a request, of a Go process: goroutine that reads it, or on whose behalf it is sent;
+				 * start of a message that a Python process sends: asyncio task */
+	__u64 parent_task;	/* the goroutine that started that one, the task that waits for that one; 0 if not known */
 	__u32 total;		/* bytes the call moved */
 	__u32 captured;		/* bytes that follow, from pos on */
 	__u32 tgid;

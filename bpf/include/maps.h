@@ -16,7 +16,7 @@ struct go_layout {
 	u16 conn;	 /* the connection, an interface, in net/http.persistConn; 0: not looked at */
 	u16 sysfd;	 /* the descriptor in net.netFD */
 	u16 itab_hash;	 /* a type's hash in its interface table */
-	u16 pad;
+	u16 python;	 /* instead: 1 if python_by_tgid may have an entry */
 	u32 tcp_conn;	 /* the hash of *net.TCPConn */
 	u32 unix_conn;	 /* the hash of *net.UnixConn */
 };

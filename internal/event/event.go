@@ -184,8 +184,8 @@ type Data struct {
 	Pos        uint64 // of the call's first byte in its direction's stream
 	OtherPos   uint64 // the other direction's position
 	OtherKtime uint64 // when the other direction last moved
-	Task       uint64 // goroutine that reads a request, or on whose behalf it is sent; 0: not known
-	ParentTask uint64 // the goroutine that started that one; 0: not known
+	Task       uint64 // goroutine that reads a request, or on whose behalf it is sent; asyncio task that sends a message; 0: not known
+	ParentTask uint64 // the goroutine that started that one, the task that waits for that one; 0: not known
 	Tail       [8]byte
 	Total      uint32
 	TGID, TID  uint32
