@@ -16,17 +16,18 @@ import (
 
 // structs are the C structs that Go code reads or writes, with their Go counterparts.
 var structs = map[string]any{
-	"ev_hdr":    event.Header{},
-	"ev_conn":   event.WireConn{},
-	"ev_data":   event.WireData{},
-	"ev_open":   event.WireOpen{},
-	"ev_eof":    event.WireEOF{},
-	"ev_proc":   event.WireProc{},
-	"ev_listen": event.WireListen{},
-	"progress":  event.WireProgress{},
-	"go_layout": probes.GoLayout{},
-	"verdict":   probes.Verdict{},
-	"port_rule": probes.PortRule{},
+	"ev_hdr":        event.Header{},
+	"ev_conn":       event.WireConn{},
+	"ev_data":       event.WireData{},
+	"ev_open":       event.WireOpen{},
+	"ev_eof":        event.WireEOF{},
+	"ev_proc":       event.WireProc{},
+	"ev_listen":     event.WireListen{},
+	"progress":      event.WireProgress{},
+	"go_layout":     probes.GoLayout{},
+	"verdict":       probes.Verdict{},
+	"port_rule":     probes.PortRule{},
+	"python_layout": probes.PythonLayout{},
 }
 
 // enums are the C enums whose values Go code knows, all of them.

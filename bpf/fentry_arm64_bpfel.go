@@ -63,6 +63,19 @@ type FentryProgressKey struct {
 	Dir  uint64
 }
 
+type FentryPythonLayout struct {
+	_           structs.HostLayout
+	Context     uint64
+	Tasks       uint64
+	NumberType  uint64
+	TaskName    uint16
+	TaskContext uint16
+	Text        uint16
+	Closure     uint16
+	OldKeys     uint16
+	Pad         [3]uint16
+}
+
 type FentryScratch struct {
 	_   structs.HostLayout
 	Src struct {
@@ -185,6 +198,7 @@ const (
 	FentryMapDataRing          = "data_ring"
 	FentryMapFreshConn         = "fresh_conn"
 	FentryMapProgressByConn    = "progress_by_conn"
+	FentryMapPythonByTgid      = "python_by_tgid"
 	FentryMapRuleByPort        = "rule_by_port"
 	FentryMapScratchBySlot     = "scratch_by_slot"
 	FentryMapSelectedCgroup    = "selected_cgroup"
@@ -283,6 +297,7 @@ type FentryMapSpecs struct {
 	DataRing       *ebpf.MapSpec `ebpf:"data_ring"`
 	FreshConn      *ebpf.MapSpec `ebpf:"fresh_conn"`
 	ProgressByConn *ebpf.MapSpec `ebpf:"progress_by_conn"`
+	PythonByTgid   *ebpf.MapSpec `ebpf:"python_by_tgid"`
 	RuleByPort     *ebpf.MapSpec `ebpf:"rule_by_port"`
 	ScratchBySlot  *ebpf.MapSpec `ebpf:"scratch_by_slot"`
 	SelectedCgroup *ebpf.MapSpec `ebpf:"selected_cgroup"`
@@ -329,6 +344,7 @@ type FentryMaps struct {
 	DataRing       *ebpf.Map `ebpf:"data_ring"`
 	FreshConn      *ebpf.Map `ebpf:"fresh_conn"`
 	ProgressByConn *ebpf.Map `ebpf:"progress_by_conn"`
+	PythonByTgid   *ebpf.Map `ebpf:"python_by_tgid"`
 	RuleByPort     *ebpf.Map `ebpf:"rule_by_port"`
 	ScratchBySlot  *ebpf.Map `ebpf:"scratch_by_slot"`
 	SelectedCgroup *ebpf.Map `ebpf:"selected_cgroup"`
@@ -346,6 +362,7 @@ func (m *FentryMaps) Close() error {
 		m.DataRing,
 		m.FreshConn,
 		m.ProgressByConn,
+		m.PythonByTgid,
 		m.RuleByPort,
 		m.ScratchBySlot,
 		m.SelectedCgroup,

@@ -70,6 +70,19 @@ type SockTracepointProgressKey struct {
 	Dir  uint64
 }
 
+type SockTracepointPythonLayout struct {
+	_           structs.HostLayout
+	Context     uint64
+	Tasks       uint64
+	NumberType  uint64
+	TaskName    uint16
+	TaskContext uint16
+	Text        uint16
+	Closure     uint16
+	OldKeys     uint16
+	Pad         [3]uint16
+}
+
 type SockTracepointScratch struct {
 	_   structs.HostLayout
 	Src struct {
@@ -193,6 +206,7 @@ const (
 	SockTracepointMapFreshConn         = "fresh_conn"
 	SockTracepointMapMmsgByTask        = "mmsg_by_task"
 	SockTracepointMapProgressByConn    = "progress_by_conn"
+	SockTracepointMapPythonByTgid      = "python_by_tgid"
 	SockTracepointMapRuleByPort        = "rule_by_port"
 	SockTracepointMapScratchBySlot     = "scratch_by_slot"
 	SockTracepointMapSelectedCgroup    = "selected_cgroup"
@@ -278,6 +292,7 @@ type SockTracepointMapSpecs struct {
 	FreshConn      *ebpf.MapSpec `ebpf:"fresh_conn"`
 	MmsgByTask     *ebpf.MapSpec `ebpf:"mmsg_by_task"`
 	ProgressByConn *ebpf.MapSpec `ebpf:"progress_by_conn"`
+	PythonByTgid   *ebpf.MapSpec `ebpf:"python_by_tgid"`
 	RuleByPort     *ebpf.MapSpec `ebpf:"rule_by_port"`
 	ScratchBySlot  *ebpf.MapSpec `ebpf:"scratch_by_slot"`
 	SelectedCgroup *ebpf.MapSpec `ebpf:"selected_cgroup"`
@@ -325,6 +340,7 @@ type SockTracepointMaps struct {
 	FreshConn      *ebpf.Map `ebpf:"fresh_conn"`
 	MmsgByTask     *ebpf.Map `ebpf:"mmsg_by_task"`
 	ProgressByConn *ebpf.Map `ebpf:"progress_by_conn"`
+	PythonByTgid   *ebpf.Map `ebpf:"python_by_tgid"`
 	RuleByPort     *ebpf.Map `ebpf:"rule_by_port"`
 	ScratchBySlot  *ebpf.Map `ebpf:"scratch_by_slot"`
 	SelectedCgroup *ebpf.Map `ebpf:"selected_cgroup"`
@@ -343,6 +359,7 @@ func (m *SockTracepointMaps) Close() error {
 		m.FreshConn,
 		m.MmsgByTask,
 		m.ProgressByConn,
+		m.PythonByTgid,
 		m.RuleByPort,
 		m.ScratchBySlot,
 		m.SelectedCgroup,

@@ -63,6 +63,19 @@ type SyscallTracepointProgressKey struct {
 	Dir  uint64
 }
 
+type SyscallTracepointPythonLayout struct {
+	_           structs.HostLayout
+	Context     uint64
+	Tasks       uint64
+	NumberType  uint64
+	TaskName    uint16
+	TaskContext uint16
+	Text        uint16
+	Closure     uint16
+	OldKeys     uint16
+	Pad         [3]uint16
+}
+
 type SyscallTracepointScratch struct {
 	_   structs.HostLayout
 	Src struct {
@@ -185,6 +198,7 @@ const (
 	SyscallTracepointMapDataRing          = "data_ring"
 	SyscallTracepointMapFreshConn         = "fresh_conn"
 	SyscallTracepointMapProgressByConn    = "progress_by_conn"
+	SyscallTracepointMapPythonByTgid      = "python_by_tgid"
 	SyscallTracepointMapRuleByPort        = "rule_by_port"
 	SyscallTracepointMapScratchBySlot     = "scratch_by_slot"
 	SyscallTracepointMapSelectedCgroup    = "selected_cgroup"
@@ -267,6 +281,7 @@ type SyscallTracepointMapSpecs struct {
 	DataRing       *ebpf.MapSpec `ebpf:"data_ring"`
 	FreshConn      *ebpf.MapSpec `ebpf:"fresh_conn"`
 	ProgressByConn *ebpf.MapSpec `ebpf:"progress_by_conn"`
+	PythonByTgid   *ebpf.MapSpec `ebpf:"python_by_tgid"`
 	RuleByPort     *ebpf.MapSpec `ebpf:"rule_by_port"`
 	ScratchBySlot  *ebpf.MapSpec `ebpf:"scratch_by_slot"`
 	SelectedCgroup *ebpf.MapSpec `ebpf:"selected_cgroup"`
@@ -313,6 +328,7 @@ type SyscallTracepointMaps struct {
 	DataRing       *ebpf.Map `ebpf:"data_ring"`
 	FreshConn      *ebpf.Map `ebpf:"fresh_conn"`
 	ProgressByConn *ebpf.Map `ebpf:"progress_by_conn"`
+	PythonByTgid   *ebpf.Map `ebpf:"python_by_tgid"`
 	RuleByPort     *ebpf.Map `ebpf:"rule_by_port"`
 	ScratchBySlot  *ebpf.Map `ebpf:"scratch_by_slot"`
 	SelectedCgroup *ebpf.Map `ebpf:"selected_cgroup"`
@@ -330,6 +346,7 @@ func (m *SyscallTracepointMaps) Close() error {
 		m.DataRing,
 		m.FreshConn,
 		m.ProgressByConn,
+		m.PythonByTgid,
 		m.RuleByPort,
 		m.ScratchBySlot,
 		m.SelectedCgroup,

@@ -187,7 +187,7 @@ func (b *Builder) scan(h *httpparse.Head, span *export.Span) (host, agent string
 func (b *Builder) Response(x *Exchange, h *httpparse.Head) {
 	x.status = h.Status
 	if x.node != nil {
-		b.links.Answered(x.node, x.AnswerTID, x.RespStart)
+		b.links.Answered(x.node, x.AnswerTID, x.AnswerTask, x.RespStart)
 	}
 	if x.span == nil {
 		return

@@ -57,13 +57,15 @@ type Exchange struct {
 	TGID   uint32
 	TID    uint32 // of the thread that moved the request's head
 	// Goroutine that moved it, or on whose behalf it was moved, and the one that
-	// started that one. 0: not known.
+	// started that one; or asyncio task that sent it, and the one that waits for
+	// that one. 0: not known.
 	Task, ParentTask uint64
 	Conn             uint64   // the connection's name
 	First            bool     // it is the connection's first request
 	Key              link.Key // how the other end knows the exchange
 	Local            bool     // of a SERVER: a traced client may be at the other end
 	AnswerTID        uint32   // of the thread that wrote or read the response's head
+	AnswerTask       uint64   // the asyncio task that wrote it; 0: not known
 
 	// Times are CLOCK_MONOTONIC nanoseconds.
 	ReqStart  uint64 // first byte of the request

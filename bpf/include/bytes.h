@@ -219,6 +219,8 @@ static __always_inline void on_bytes(struct conn *c, struct sock *sk, struct scr
 	note_task(sc);
 	if (sc->request && sc->go.goid)
 		note_goroutine(slot, dir, dir == DIR_SEND ? sock_inode(sk) : 0);
+	else if (sure && dir == DIR_SEND && sc->go.python)
+		note_asyncio(slot);
 	sc->ev.flags = (sure ? DATA_HEAD : 0) | (c->last_dir != dir ? DATA_TURN : 0);
 	sc->ev.tail = 0;
 	if (held) {

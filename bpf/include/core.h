@@ -20,5 +20,6 @@
 #include "emit.h"
 #include "fd.h"
 #include "goroutine.h"
+#include "asyncio.h"
 #include "bytes.h"
 #include "lifecycle.h"

@@ -27,7 +27,7 @@ type programs struct {
 	probes *probes.Probes
 	log    *slog.Logger
 	fresh  chan uint32    // processes that were just selected
-	young  chan uint32    // Go programs that get their probe when they are old enough ...
+	young  chan uint32    // those that are looked into when they are old enough ...
 	calls  chan uint32    // ... or begin to connect
 	bare   atomic.Bool    // no process gets a probe
 	ended  chan io.Closer // probes of processes that are over: the kernel takes its time to remove one
@@ -46,19 +46,21 @@ type file struct {
 
 // program is what is known of an executable.
 type program struct {
-	kind   link.Program
-	layout probes.GoLayout
-	entry  uint64 // of net/http.(*persistConn).roundTrip in the file, 0: not there
+	kind     link.Program
+	layout   probes.GoLayout
+	entry    uint64 // of net/http.(*persistConn).roundTrip in the file, 0: not there
+	noPython bool   // a process was looked at that ran none; changes under mu
 }
 
 type process struct {
 	program *program
 	tried   bool      // to put a probe into it; only used under looking
 	probe   io.Closer // nil: none
+	python  python
 }
 
-// maturity is the age at which a process gets its probe, if it calls nobody
-// before: to put one in takes milliseconds, which a short life is not worth.
+// maturity is the age at which a process is looked into, if it calls nobody
+// before: a probe takes milliseconds, which a short life is not worth.
 const maturity = time.Second
 
 const (
@@ -94,10 +96,10 @@ func (s *programs) run(ctx context.Context) {
 				timer.Reset(maturity)
 			}
 		case tgid := <-s.calls:
-			s.probe(tgid)
+			s.lookInto(tgid)
 		case <-timer.C:
 			for len(waiting) > 0 && !waiting[0].due.After(time.Now()) {
-				s.probe(waiting[0].tgid)
+				s.lookInto(waiting[0].tgid)
 				waiting = waiting[1:]
 			}
 			if len(waiting) > 0 {
@@ -115,7 +117,7 @@ func (s *programs) catchUp() {
 		s.kind(<-s.fresh)
 	}
 	for len(s.young) > 0 {
-		s.probe(<-s.young)
+		s.lookInto(<-s.young)
 	}
 }
 
@@ -127,7 +129,7 @@ func (s *programs) opens(tgid uint32) {
 	}
 	s.mu.Lock()
 	p := s.byTGID[tgid]
-	known := p != nil && (p.probe != nil || p.program.entry == 0)
+	known := p != nil && (p.probe != nil || p.program.entry == 0) && !p.open(time.Now())
 	s.mu.Unlock()
 	if !known {
 		offer(s.calls, tgid)
@@ -149,10 +151,14 @@ func (s *programs) selected(tgid uint32) { offer(s.fresh, tgid) }
 func (s *programs) layout(tgid uint32) probes.GoLayout {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p := s.byTGID[tgid]; p != nil {
-		return p.program.layout
+	p := s.byTGID[tgid]
+	switch {
+	case p == nil:
+		return probes.GoLayout{}
+	case p.python.told:
+		return probes.GoLayout{Python: 1}
 	}
-	return probes.GoLayout{}
+	return p.program.layout
 }
 
 // kind returns what a process runs. The first time that takes some milliseconds
@@ -179,7 +185,19 @@ func (s *programs) kind(tgid uint32) link.Program {
 	if prog.layout.Goid != 0 {
 		s.tell(tgid, p)
 	}
+	if prog.entry != 0 || prog.kind == link.OtherProgram {
+		offer(s.young, tgid)
+	}
 	return prog.kind
+}
+
+// lookInto looks into a process that is worth it: it calls others, or is no short-lived one.
+func (s *programs) lookInto(tgid uint32) {
+	if s.kind(tgid) == link.GoProgram { // it may be the first that is heard of the process
+		s.probe(tgid)
+	} else {
+		s.lookForTasks(tgid)
+	}
 }
 
 // tell tells the kernel of a Go program. Without it its calls are linked by less.
@@ -189,14 +207,10 @@ func (s *programs) tell(tgid uint32, p *process) {
 		err = s.probes.SetGo(tgid, p.program.layout)
 	}
 	s.report(tgid, err)
-	if p.program.entry != 0 {
-		offer(s.young, tgid)
-	}
 }
 
 // probe puts a probe into a Go program that has net/http's client, once.
 func (s *programs) probe(tgid uint32) {
-	s.kind(tgid) // it may be the first that is heard of the process
 	s.looking.Lock()
 	defer s.looking.Unlock()
 	s.mu.Lock()
@@ -303,6 +317,9 @@ func (s *programs) forget(tgid uint32) {
 	if p := s.byTGID[tgid]; p != nil {
 		s.detach(p)
 		delete(s.byTGID, tgid)
+		if p.python.told {
+			s.forgetTasks(tgid)
+		}
 	}
 }
 

@@ -104,7 +104,7 @@ func (r *responses) Head(h *httpparse.Head) httpparse.Method {
 	}
 	p.x.RespStart = c.streams[t.dir].first
 	p.x.ReqStart = min(p.x.ReqStart, p.x.RespStart) // it is reported late when the response overtook it
-	p.x.AnswerTID = c.tid
+	p.x.AnswerTID, p.x.AnswerTask = c.tid, c.task
 	t.builder.Response(&p.x, h)
 	return p.method
 }

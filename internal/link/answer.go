@@ -24,22 +24,33 @@ func (l *Linker) await(n *Node, now uint64) {
 	l.wait(forAnswer, n, now)
 }
 
-// Answered says that a thread begins to write the response to a request, at ktime.
-func (l *Linker) Answered(n *Node, tid uint32, ktime uint64) {
+// Answered says that a thread, and on it an asyncio task, 0 if none is known,
+// begins to write the response to a request, at ktime.
+func (l *Linker) Answered(n *Node, tid uint32, task, ktime uint64) {
 	p := n.proc
+	if n.server && task != 0 {
+		l.answeredBy(n, task, ktime)
+	}
 	if !n.server || len(p.pending) == 0 || n.tid == tid || p.loops[tid] {
 		return
 	}
 	for _, c := range p.pending {
-		if c.tid != tid || c.settled || c.start < n.start || len(c.answers) >= maxAnswers {
-			continue
+		if c.tid == tid {
+			l.mayServe(c, n, ktime)
 		}
-		if len(c.answers) == 0 {
-			l.wait(forMore, c, ktime)
-		}
-		n.refs++
-		c.answers = append(c.answers, n)
 	}
+}
+
+// mayServe notes that who made a call answers a request, if that was open then.
+func (l *Linker) mayServe(c, n *Node, ktime uint64) {
+	if c.settled || c.start < n.start || len(c.answers) >= maxAnswers {
+		return
+	}
+	if len(c.answers) == 0 {
+		l.wait(forMore, c, ktime)
+	}
+	n.refs++
+	c.answers = append(c.answers, n)
 }
 
 // turned says that a thread does something new: it has answered all that its
@@ -77,7 +88,11 @@ func (l *Linker) decide(c *Node) {
 		c.settled = true
 	case len(c.answers) == 1 && c.answers[0].root() != c:
 		c.settled = true
-		l.adopt(c, c.answers[0], Answer)
+		e := Answer
+		if c.byTask {
+			e = Task
+		}
+		l.adopt(c, c.answers[0], e)
 	default:
 		if len(c.answers) > 1 {
 			l.stats.Shared++

@@ -2,7 +2,7 @@
 
 package link
 
-// list is a kind of index over the open requests of processes that call out.
+// list is a kind of index over the open requests of processes that call out, or over calls.
 type list uint8
 
 const (
@@ -11,6 +11,8 @@ const (
 	byRequest
 	byTarget
 	byContext
+	byCaller // calls, by their task, while its answer is awaited ...
+	byWaiter // ... and by the task that waits for that one
 	numLists
 )
 

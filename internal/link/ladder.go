@@ -42,7 +42,7 @@ func (l *Linker) findParent(n *Node, f *Facts) {
 	} else {
 		l.stats.Unlinked++
 	}
-	if f.Program == OtherProgram {
+	if f.Program == OtherProgram && !l.awaitTask(n, f.Ktime) {
 		l.await(n, f.Ktime)
 	}
 }

@@ -35,12 +35,13 @@ const (
 	OnlyRequest          // the process had no other request to answer
 	Proxy                // the same method and target, unique among the process's requests
 	Answer               // the thread that made the call went on to answer the request
+	Task                 // the asyncio task that made the call, or waited for the one that did, went on to answer the request
 	numEvidence
 )
 
 // String returns the value of the span attribute.
 func (e Evidence) String() string {
-	return [...]string{"none", "header", "connection", "request_id", "goroutine", "thread", "sequence", "only_request", "proxy", "answer"}[e]
+	return [...]string{"none", "header", "connection", "request_id", "goroutine", "thread", "sequence", "only_request", "proxy", "answer", "task"}[e]
 }
 
 // Inferred says that the evidence is of the ladder, not of headers or bytes.
@@ -82,7 +83,7 @@ func UnixKey(client, server, pos uint64) Key { return Key{A: client, B: server, 
 type Facts struct {
 	Server           bool
 	TGID, TID        uint32
-	Task, ParentTask uint64 // goroutine, and the one that started it; 0: not known
+	Task, ParentTask uint64 // goroutine, and the one that started it, or asyncio task, and the one that waits for it; 0: not known
 	Program          Program
 	Ktime            uint64 // of the request's first byte
 	Conn             uint64 // the agent's name of the connection

@@ -90,8 +90,8 @@ func TestAnswer(t *testing.T) {
 	if len(w.emitted) != 0 {
 		t.Fatal("the call did not wait")
 	}
-	w.l.Answered(a, 3, w.ktime)
-	w.l.Answered(b, 2, w.ktime)
+	w.l.Answered(a, 3, 0, w.ktime)
+	w.l.Answered(b, 2, 0, w.ktime)
 	w.end(b, "b")
 	w.end(a, "a")
 	w.child("call", "b", Answer)
@@ -313,8 +313,8 @@ func TestBatch(t *testing.T) {
 		w := newWorld(t)
 		a, b := w.request(Facts{TGID: 1, TID: 1}), w.request(Facts{TGID: 1, TID: 1})
 		w.end(w.call(Facts{TGID: 1, TID: 2}), "batch")
-		w.l.Answered(a, 2, w.ktime)
-		w.l.Answered(b, 2, w.ktime)
+		w.l.Answered(a, 2, 0, w.ktime)
+		w.l.Answered(b, 2, 0, w.ktime)
 		c := w.request(Facts{TGID: 1, TID: 1})
 		switch next {
 		case "call":

@@ -48,6 +48,7 @@ func (l *Linker) Start(f *Facts) *Node {
 	n.id = l.cfg.NewIDs.SpanID()
 	n.server, n.open, n.start, n.skipped = f.Server, true, f.Ktime, f.Hidden
 	n.key, n.tid, n.task = f.Key, f.TID, f.Task
+	n.waiter = f.ParentTask
 	if f.Context.RequestID != "" {
 		n.request = maphash.String(l.seed, f.Context.RequestID) | 1
 	}
@@ -166,18 +167,19 @@ func (l *Linker) Exports(tgid uint32, ktime uint64) { l.process(tgid, ktime).sdk
 // close takes n out of everything that finds open exchanges.
 func (l *Linker) close(n *Node) {
 	n.open = false
-	l.drop(n)
 	if !n.server {
 		if l.clients[n.key] == n {
 			delete(l.clients, n.key)
 		}
 		return
 	}
+	l.drop(n)
 	if n.settled {
 		l.forget(n)
 	}
 	p := n.proc
 	p.pop(n)
+	l.settleCallers(p)
 	if n.task != 0 && p.calls {
 		p.serves(n.task)
 	}

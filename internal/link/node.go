@@ -36,7 +36,8 @@ type Node struct {
 	waiting  []*Node  // finished spans of its trace, until it is settled
 	maybe    *Node    // of a call on trial: its parent, if the process's habits do not speak against it ...
 	maybeBy  Evidence // ... and why
-	answers  []*Node  // of a call that may yet be linked: what its thread has answered since
+	answers  []*Node  // of a call that may yet be linked: what its thread or task has answered since
+	byTask   bool     // ... its task
 
 	server  bool
 	open    bool // its exchange goes on
@@ -45,7 +46,8 @@ type Node struct {
 	start   uint64
 	key     Key
 	tid     uint32
-	task    uint64 // goroutine
+	task    uint64 // goroutine or asyncio task
+	waiter  uint64 // of a call: the task that waits for task
 	request uint64 // hash of its correlation id, 0 if it has none
 	target  uint64 // hash of method, target and user agent; 0: not needed so far
 	proc    *process

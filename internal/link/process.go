@@ -8,7 +8,8 @@ type process struct {
 	calls bool   // it has called out: its open requests are indexed
 	used  uint64 // ktime of the last request or call
 
-	first *Node // open requests
+	first *Node // open requests, the newest
+	last  *Node // ... and the oldest
 	open  int
 
 	own      habit             // calls while no request was open
@@ -19,6 +20,8 @@ type process struct {
 	loops    map[uint32]bool   // threads that have several requests open at a time
 	pending  []*Node           // calls that may yet be linked by who answers
 	trials   []*Node           // calls on trial
+	callers  queue             // calls that may yet be linked by which task answers
+	answered generations       // asyncio tasks that have answered
 
 	read   map[uint32]*Node // NginxProgram: thread -> the request it has just read, with nothing in between
 	opened map[uint64]*Node // NginxProgram: connection -> the request for which it was opened
@@ -89,6 +92,8 @@ func (p *process) push(n *Node) {
 	n.next = p.first
 	if p.first != nil {
 		p.first.prev = n
+	} else {
+		p.last = n
 	}
 	p.first = n
 	p.open++
@@ -102,6 +107,8 @@ func (p *process) pop(n *Node) {
 	}
 	if n.next != nil {
 		n.next.prev = n.prev
+	} else {
+		p.last = n.prev
 	}
 	n.prev, n.next = nil, nil
 	p.open--

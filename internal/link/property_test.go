@@ -42,7 +42,7 @@ func TestNothingStays(t *testing.T) {
 				i := random.IntN(len(open))
 				n := open[i]
 				if k == 7 && n.server {
-					w.l.Answered(n, f.TID, w.ktime)
+					w.l.Answered(n, f.TID, f.Task, w.ktime)
 					continue
 				}
 				open = slices.Delete(open, i, i+1)
@@ -65,8 +65,9 @@ func TestNothingStays(t *testing.T) {
 			t.Fatalf("seed %d: %d entries left behind", seed, n)
 		}
 		for _, p := range w.l.procs {
-			if p.open != 0 || len(p.pending) != 0 || p.first != nil {
-				t.Fatalf("seed %d: process %d has %d open requests, %d pending calls", seed, p.tgid, p.open, len(p.pending))
+			_, callers := p.callers.peek()
+			if p.open != 0 || len(p.pending) != 0 || p.first != nil || p.last != nil || callers {
+				t.Fatalf("seed %d: process %d has %d open requests, %d pending calls, others: %t", seed, p.tgid, p.open, len(p.pending), callers)
 			}
 		}
 		for name, s := range w.emitted { // a parent that left is of the same trace
