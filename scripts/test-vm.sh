@@ -3,7 +3,8 @@
 # test-vm.sh SET KERNEL...: the kernel matrix. Boots each stock kernel and runs SET
 # there: verifier (every program loads), quick (also the shortest cases with each
 # backend) or full; test/vm/matrix judges the results. Kernels and root disks are
-# fetched at the first run. VM_JOBS guests run side by side (default 2).
+# fetched at the first run. VM_JOBS guests run side by side; the default is one more
+# than there are processors, since a guest also waits.
 set -eu
 cd "$(dirname "$0")/.."
 [ $# -ge 2 ] || { echo "usage: test-vm.sh verifier|quick|full KERNEL..." >&2 && exit 2; }
@@ -24,6 +25,6 @@ for kernel; do
 	rm -rf "$VM_CACHE/job-$arch"
 	"$VM_DIR/matrix/job.sh" "$arch" "$VM_CACHE/job-$arch"
 done
-printf '%s\n' "$@" | xargs -P "${VM_JOBS:-2}" -I{} "$VM_DIR/matrix/one.sh" {} "$set"
+printf '%s\n' "$@" | xargs -P "${VM_JOBS:-$(($(nproc) + 1))}" -I{} "$VM_DIR/matrix/one.sh" {} "$set"
 # shellcheck disable=SC2086 # a list of files
 exec go run ./test/vm/matrix $files
