@@ -106,6 +106,9 @@ func (l *Linker) climb(n *Node, f *Facts) (s *Node, e Evidence, ambiguous bool) 
 	if p.open == 1 && !p.own.bad() {
 		return p.first, OnlyRequest, false
 	}
+	if p.untold > 0 {
+		return nil, None, true
+	}
 	s, many = l.only(listKey{list: byTarget, tgid: p.tgid, a: n.target})
 	return s, Proxy, ambiguous || many
 }

@@ -8,9 +8,10 @@ type process struct {
 	calls bool   // it has called out: its open requests are indexed
 	used  uint64 // ktime of the last request or call
 
-	first *Node // open requests, the newest
-	last  *Node // ... and the oldest
-	open  int
+	first  *Node // open requests, the newest
+	last   *Node // ... and the oldest
+	open   int
+	untold int // of them, those whose target is not known: they came before it called
 
 	own      habit             // calls while no request was open
 	detached habit             // calls of goroutines started by one that serves, but not now
@@ -97,6 +98,9 @@ func (p *process) push(n *Node) {
 	}
 	p.first = n
 	p.open++
+	if n.target == 0 {
+		p.untold++
+	}
 }
 
 func (p *process) pop(n *Node) {
@@ -112,6 +116,9 @@ func (p *process) pop(n *Node) {
 	}
 	n.prev, n.next = nil, nil
 	p.open--
+	if n.target == 0 {
+		p.untold--
+	}
 }
 
 // callsOut notes that p calls others. From then on its requests are indexed.
