@@ -132,6 +132,29 @@ func (a *agent) stdout() string {
 	return a.cmd.Stdout.(*output).String()
 }
 
+// acquaint runs a program once, while it waits for its standard input, until the
+// agent has judged it. What the agent knows is selected from its first instruction on;
+// a program that is executed for the first time may have ended before it is judged.
+func (a *agent) acquaint(t *testing.T, args ...string) {
+	t.Helper()
+	if trafficOnly() {
+		return
+	}
+	const selected = `tracer_agent_processes{verdict="selected"}`
+	before := a.scrape(t)[selected]
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), "PYTHONHOME=/usr")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := launch(t, filepath.Base(args[0])+" to be judged", cmd)
+	poll(t, readyLimit, args[0]+" is selected", func() bool { return a.scrape(t)[selected] > before })
+	stdin.Close() // the end of what it reads ends it
+	<-p.exited
+	poll(t, readyLimit, args[0]+" is gone", func() bool { return a.scrape(t)[selected] == before })
+}
+
 // shutdown sends SIGTERM and requires a prompt, successful end.
 func (a *agent) shutdown(t *testing.T) {
 	t.Helper()

@@ -44,7 +44,7 @@ type outcome struct {
 // client is a program under test that sends a plan.
 type client struct {
 	name string
-	path string // executable that --exe selects
+	wait []string // starts the program, which waits for its standard input
 	run  func(t *testing.T, p plan) []outcome
 }
 
@@ -59,11 +59,14 @@ func clients(t *testing.T, dir string) []client {
 	python := copyProgram(t, "/usr/bin/python3", dir)
 	node := copyProgram(t, "/usr/bin/node", dir)
 	golang := copyProgram(t, binary("goclient"), dir)
+	planned := func(name string, args ...string) client {
+		return client{name, args, func(t *testing.T, p plan) []outcome { return runPlan(t, p, args...) }}
+	}
 	all := []client{
-		{"curl", curl, func(t *testing.T, p plan) []outcome { return runCurl(t, curl, p) }},
-		{"go", golang, func(t *testing.T, p plan) []outcome { return runPlan(t, p, golang) }},
-		{"python", python, func(t *testing.T, p plan) []outcome { return runPlan(t, p, python, "-B", appFile(t, "client.py")) }},
-		{"node", node, func(t *testing.T, p plan) []outcome { return runPlan(t, p, node, appFile(t, "client.js")) }},
+		{"curl", []string{curl, "-K", "-"}, func(t *testing.T, p plan) []outcome { return runCurl(t, curl, p) }},
+		planned("go", golang),
+		planned("python", python, "-B", appFile(t, "client.py")),
+		planned("node", node, appFile(t, "client.js")),
 	}
 	names := os.Getenv(clientsEnv)
 	if names == "" {
@@ -182,6 +185,9 @@ func TestClients(t *testing.T) {
 	dir := workDir(t)
 	th := newTheme(t, agentOptions{args: []string{"--exe", dir + "/*"}, protocol: otlptest.HTTP, gzip: true})
 	list := clients(t, dir)
+	for _, cl := range list {
+		th.agent.acquaint(t, cl.wait...)
+	}
 	recorders := map[string]*recorder{"IPv4": newRecorder(t, "127.0.0.1:0"), "IPv6": newRecorder(t, "[::1]:0")}
 	t.Run("traffic", func(t *testing.T) {
 		for _, cl := range list {
@@ -198,7 +204,7 @@ func TestClients(t *testing.T) {
 			})
 		}
 	})
-	th.finishMostly(t)
+	th.finish(t)
 }
 
 // runClient completes p for the recorder, runs it and files what both saw.

@@ -194,6 +194,7 @@ func TestClientFaults(t *testing.T) {
 	dir := workDir(t)
 	curl := copyProgram(t, "/usr/bin/curl", dir)
 	th := newTheme(t, agentOptions{args: []string{"--exe", curl}})
+	th.agent.acquaint(t, curl, "-K", "-")
 	outside := newPorts(t)
 	raw := startRaw(t, "raw", "http", outside.take(t))
 	web := startGo(t, "go", outside.take(t))
@@ -203,7 +204,7 @@ func TestClientFaults(t *testing.T) {
 		c.curlFault(curl, startRaw(c.T, "crash", "http", outside.take(c.T)), "/crash", 200, 18)
 	})
 	th.send(t, "client times out", func(c *tcase) { c.curlFault(curl, web, "/hang", 0, 28) })
-	th.finishMostly(t)
+	th.finish(t)
 }
 
 // curlFault runs curl against a fault and checks curl's exit code.

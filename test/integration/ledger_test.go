@@ -168,23 +168,6 @@ func (th *theme) await(t *testing.T) {
 	}
 }
 
-// finishMostly is finish for programs that are selected by what they are, and
-// end soon: user space judges each after its exec, so that on a busy machine some
-// say all they have to say before. Three of four have to be seen, and rightly.
-func (th *theme) finishMostly(t *testing.T) {
-	t.Helper()
-	if !trafficOnly() {
-		th.await(t)
-	}
-	for _, e := range th.entries {
-		e.optional = true
-	}
-	th.finish(t)
-	if seen := len(th.agent.sink.Spans()); seen*4 < len(th.entries)*3 {
-		t.Errorf("%d spans of %d", seen, len(th.entries))
-	}
-}
-
 // finish waits for the expected spans, stops the agent, which flushes, and
 // compares everything that arrived with the ledger, one subtest per case.
 func (th *theme) finish(t *testing.T) {

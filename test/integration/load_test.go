@@ -72,6 +72,7 @@ func TestWrkAsClient(t *testing.T) {
 	dir := workDir(t)
 	path := copyProgram(t, "/usr/bin/wrk", dir)
 	a := startAgent(t, agentOptions{args: []string{"--exe", path}, protocol: otlptest.HTTP})
+	a.acquaint(t, path, "-s", "/dev/stdin", "http://127.0.0.1:1/")
 	s := startNginx(t, "nginx", newPorts(t).take(t))
 	r := wrkRun{name: "wrk", kind: otlptest.Client, trace: newID(16), prefix: newID(4)}
 	r.answered = wrk(t, path, fmt.Sprintf("http://127.0.0.1:%d/ok", s.port), r.trace, r.prefix, 0)
