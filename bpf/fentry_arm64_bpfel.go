@@ -199,10 +199,12 @@ const (
 	FentryMapFreshConn         = "fresh_conn"
 	FentryMapProgressByConn    = "progress_by_conn"
 	FentryMapPythonByTgid      = "python_by_tgid"
+	FentryMapRecalledByTgid    = "recalled_by_tgid"
 	FentryMapRuleByPort        = "rule_by_port"
 	FentryMapScratchBySlot     = "scratch_by_slot"
 	FentryMapSelectedCgroup    = "selected_cgroup"
 	FentryMapStats             = "stats"
+	FentryMapVerdictByProgram  = "verdict_by_program"
 	FentryMapVerdictByTgid     = "verdict_by_tgid"
 	FentryProgGoRoundTrip      = "go_round_trip"
 	FentryProgProcessExec      = "process_exec"
@@ -220,6 +222,7 @@ const (
 	FentryProgUnixRecv         = "unix_recv"
 	FentryProgUnixSend         = "unix_send"
 	FentryVarAbiTypes          = "abi_types"
+	FentryVarRecalling         = "recalling"
 	FentryVarRequestHeadBytes  = "request_head_bytes"
 	FentryVarResponseHeadBytes = "response_head_bytes"
 	FentryVarUseCgroup         = "use_cgroup"
@@ -289,20 +292,22 @@ type FentryProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FentryMapSpecs struct {
-	CallerByInode  *ebpf.MapSpec `ebpf:"caller_by_inode"`
-	ConnByAddr     *ebpf.MapSpec `ebpf:"conn_by_addr"`
-	ConnOfSock     *ebpf.MapSpec `ebpf:"conn_of_sock"`
-	ConnSeq        *ebpf.MapSpec `ebpf:"conn_seq"`
-	ControlRing    *ebpf.MapSpec `ebpf:"control_ring"`
-	DataRing       *ebpf.MapSpec `ebpf:"data_ring"`
-	FreshConn      *ebpf.MapSpec `ebpf:"fresh_conn"`
-	ProgressByConn *ebpf.MapSpec `ebpf:"progress_by_conn"`
-	PythonByTgid   *ebpf.MapSpec `ebpf:"python_by_tgid"`
-	RuleByPort     *ebpf.MapSpec `ebpf:"rule_by_port"`
-	ScratchBySlot  *ebpf.MapSpec `ebpf:"scratch_by_slot"`
-	SelectedCgroup *ebpf.MapSpec `ebpf:"selected_cgroup"`
-	Stats          *ebpf.MapSpec `ebpf:"stats"`
-	VerdictByTgid  *ebpf.MapSpec `ebpf:"verdict_by_tgid"`
+	CallerByInode    *ebpf.MapSpec `ebpf:"caller_by_inode"`
+	ConnByAddr       *ebpf.MapSpec `ebpf:"conn_by_addr"`
+	ConnOfSock       *ebpf.MapSpec `ebpf:"conn_of_sock"`
+	ConnSeq          *ebpf.MapSpec `ebpf:"conn_seq"`
+	ControlRing      *ebpf.MapSpec `ebpf:"control_ring"`
+	DataRing         *ebpf.MapSpec `ebpf:"data_ring"`
+	FreshConn        *ebpf.MapSpec `ebpf:"fresh_conn"`
+	ProgressByConn   *ebpf.MapSpec `ebpf:"progress_by_conn"`
+	PythonByTgid     *ebpf.MapSpec `ebpf:"python_by_tgid"`
+	RecalledByTgid   *ebpf.MapSpec `ebpf:"recalled_by_tgid"`
+	RuleByPort       *ebpf.MapSpec `ebpf:"rule_by_port"`
+	ScratchBySlot    *ebpf.MapSpec `ebpf:"scratch_by_slot"`
+	SelectedCgroup   *ebpf.MapSpec `ebpf:"selected_cgroup"`
+	Stats            *ebpf.MapSpec `ebpf:"stats"`
+	VerdictByProgram *ebpf.MapSpec `ebpf:"verdict_by_program"`
+	VerdictByTgid    *ebpf.MapSpec `ebpf:"verdict_by_tgid"`
 }
 
 // FentryVariableSpecs contains global variables before they are loaded into the kernel.
@@ -310,6 +315,7 @@ type FentryMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type FentryVariableSpecs struct {
 	AbiTypes          *ebpf.VariableSpec `ebpf:"abi_types"`
+	Recalling         *ebpf.VariableSpec `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.VariableSpec `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.VariableSpec `ebpf:"response_head_bytes"`
 	UseCgroup         *ebpf.VariableSpec `ebpf:"use_cgroup"`
@@ -336,20 +342,22 @@ func (o *FentryObjects) Close() error {
 //
 // It can be passed to LoadFentryObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FentryMaps struct {
-	CallerByInode  *ebpf.Map `ebpf:"caller_by_inode"`
-	ConnByAddr     *ebpf.Map `ebpf:"conn_by_addr"`
-	ConnOfSock     *ebpf.Map `ebpf:"conn_of_sock"`
-	ConnSeq        *ebpf.Map `ebpf:"conn_seq"`
-	ControlRing    *ebpf.Map `ebpf:"control_ring"`
-	DataRing       *ebpf.Map `ebpf:"data_ring"`
-	FreshConn      *ebpf.Map `ebpf:"fresh_conn"`
-	ProgressByConn *ebpf.Map `ebpf:"progress_by_conn"`
-	PythonByTgid   *ebpf.Map `ebpf:"python_by_tgid"`
-	RuleByPort     *ebpf.Map `ebpf:"rule_by_port"`
-	ScratchBySlot  *ebpf.Map `ebpf:"scratch_by_slot"`
-	SelectedCgroup *ebpf.Map `ebpf:"selected_cgroup"`
-	Stats          *ebpf.Map `ebpf:"stats"`
-	VerdictByTgid  *ebpf.Map `ebpf:"verdict_by_tgid"`
+	CallerByInode    *ebpf.Map `ebpf:"caller_by_inode"`
+	ConnByAddr       *ebpf.Map `ebpf:"conn_by_addr"`
+	ConnOfSock       *ebpf.Map `ebpf:"conn_of_sock"`
+	ConnSeq          *ebpf.Map `ebpf:"conn_seq"`
+	ControlRing      *ebpf.Map `ebpf:"control_ring"`
+	DataRing         *ebpf.Map `ebpf:"data_ring"`
+	FreshConn        *ebpf.Map `ebpf:"fresh_conn"`
+	ProgressByConn   *ebpf.Map `ebpf:"progress_by_conn"`
+	PythonByTgid     *ebpf.Map `ebpf:"python_by_tgid"`
+	RecalledByTgid   *ebpf.Map `ebpf:"recalled_by_tgid"`
+	RuleByPort       *ebpf.Map `ebpf:"rule_by_port"`
+	ScratchBySlot    *ebpf.Map `ebpf:"scratch_by_slot"`
+	SelectedCgroup   *ebpf.Map `ebpf:"selected_cgroup"`
+	Stats            *ebpf.Map `ebpf:"stats"`
+	VerdictByProgram *ebpf.Map `ebpf:"verdict_by_program"`
+	VerdictByTgid    *ebpf.Map `ebpf:"verdict_by_tgid"`
 }
 
 func (m *FentryMaps) Close() error {
@@ -363,10 +371,12 @@ func (m *FentryMaps) Close() error {
 		m.FreshConn,
 		m.ProgressByConn,
 		m.PythonByTgid,
+		m.RecalledByTgid,
 		m.RuleByPort,
 		m.ScratchBySlot,
 		m.SelectedCgroup,
 		m.Stats,
+		m.VerdictByProgram,
 		m.VerdictByTgid,
 	)
 }
@@ -376,6 +386,7 @@ func (m *FentryMaps) Close() error {
 // It can be passed to LoadFentryObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FentryVariables struct {
 	AbiTypes          *ebpf.Variable `ebpf:"abi_types"`
+	Recalling         *ebpf.Variable `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.Variable `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.Variable `ebpf:"response_head_bytes"`
 	UseCgroup         *ebpf.Variable `ebpf:"use_cgroup"`

@@ -207,10 +207,12 @@ const (
 	SockTracepointMapMmsgByTask        = "mmsg_by_task"
 	SockTracepointMapProgressByConn    = "progress_by_conn"
 	SockTracepointMapPythonByTgid      = "python_by_tgid"
+	SockTracepointMapRecalledByTgid    = "recalled_by_tgid"
 	SockTracepointMapRuleByPort        = "rule_by_port"
 	SockTracepointMapScratchBySlot     = "scratch_by_slot"
 	SockTracepointMapSelectedCgroup    = "selected_cgroup"
 	SockTracepointMapStats             = "stats"
+	SockTracepointMapVerdictByProgram  = "verdict_by_program"
 	SockTracepointMapVerdictByTgid     = "verdict_by_tgid"
 	SockTracepointProgGoRoundTrip      = "go_round_trip"
 	SockTracepointProgProcessExec      = "process_exec"
@@ -221,6 +223,7 @@ const (
 	SockTracepointProgSockSend         = "sock_send"
 	SockTracepointProgSockState        = "sock_state"
 	SockTracepointVarAbiTypes          = "abi_types"
+	SockTracepointVarRecalling         = "recalling"
 	SockTracepointVarRequestHeadBytes  = "request_head_bytes"
 	SockTracepointVarResponseHeadBytes = "response_head_bytes"
 	SockTracepointVarUseCgroup         = "use_cgroup"
@@ -283,21 +286,23 @@ type SockTracepointProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SockTracepointMapSpecs struct {
-	CallerByInode  *ebpf.MapSpec `ebpf:"caller_by_inode"`
-	ConnByAddr     *ebpf.MapSpec `ebpf:"conn_by_addr"`
-	ConnOfSock     *ebpf.MapSpec `ebpf:"conn_of_sock"`
-	ConnSeq        *ebpf.MapSpec `ebpf:"conn_seq"`
-	ControlRing    *ebpf.MapSpec `ebpf:"control_ring"`
-	DataRing       *ebpf.MapSpec `ebpf:"data_ring"`
-	FreshConn      *ebpf.MapSpec `ebpf:"fresh_conn"`
-	MmsgByTask     *ebpf.MapSpec `ebpf:"mmsg_by_task"`
-	ProgressByConn *ebpf.MapSpec `ebpf:"progress_by_conn"`
-	PythonByTgid   *ebpf.MapSpec `ebpf:"python_by_tgid"`
-	RuleByPort     *ebpf.MapSpec `ebpf:"rule_by_port"`
-	ScratchBySlot  *ebpf.MapSpec `ebpf:"scratch_by_slot"`
-	SelectedCgroup *ebpf.MapSpec `ebpf:"selected_cgroup"`
-	Stats          *ebpf.MapSpec `ebpf:"stats"`
-	VerdictByTgid  *ebpf.MapSpec `ebpf:"verdict_by_tgid"`
+	CallerByInode    *ebpf.MapSpec `ebpf:"caller_by_inode"`
+	ConnByAddr       *ebpf.MapSpec `ebpf:"conn_by_addr"`
+	ConnOfSock       *ebpf.MapSpec `ebpf:"conn_of_sock"`
+	ConnSeq          *ebpf.MapSpec `ebpf:"conn_seq"`
+	ControlRing      *ebpf.MapSpec `ebpf:"control_ring"`
+	DataRing         *ebpf.MapSpec `ebpf:"data_ring"`
+	FreshConn        *ebpf.MapSpec `ebpf:"fresh_conn"`
+	MmsgByTask       *ebpf.MapSpec `ebpf:"mmsg_by_task"`
+	ProgressByConn   *ebpf.MapSpec `ebpf:"progress_by_conn"`
+	PythonByTgid     *ebpf.MapSpec `ebpf:"python_by_tgid"`
+	RecalledByTgid   *ebpf.MapSpec `ebpf:"recalled_by_tgid"`
+	RuleByPort       *ebpf.MapSpec `ebpf:"rule_by_port"`
+	ScratchBySlot    *ebpf.MapSpec `ebpf:"scratch_by_slot"`
+	SelectedCgroup   *ebpf.MapSpec `ebpf:"selected_cgroup"`
+	Stats            *ebpf.MapSpec `ebpf:"stats"`
+	VerdictByProgram *ebpf.MapSpec `ebpf:"verdict_by_program"`
+	VerdictByTgid    *ebpf.MapSpec `ebpf:"verdict_by_tgid"`
 }
 
 // SockTracepointVariableSpecs contains global variables before they are loaded into the kernel.
@@ -305,6 +310,7 @@ type SockTracepointMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type SockTracepointVariableSpecs struct {
 	AbiTypes          *ebpf.VariableSpec `ebpf:"abi_types"`
+	Recalling         *ebpf.VariableSpec `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.VariableSpec `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.VariableSpec `ebpf:"response_head_bytes"`
 	UseCgroup         *ebpf.VariableSpec `ebpf:"use_cgroup"`
@@ -331,21 +337,23 @@ func (o *SockTracepointObjects) Close() error {
 //
 // It can be passed to LoadSockTracepointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SockTracepointMaps struct {
-	CallerByInode  *ebpf.Map `ebpf:"caller_by_inode"`
-	ConnByAddr     *ebpf.Map `ebpf:"conn_by_addr"`
-	ConnOfSock     *ebpf.Map `ebpf:"conn_of_sock"`
-	ConnSeq        *ebpf.Map `ebpf:"conn_seq"`
-	ControlRing    *ebpf.Map `ebpf:"control_ring"`
-	DataRing       *ebpf.Map `ebpf:"data_ring"`
-	FreshConn      *ebpf.Map `ebpf:"fresh_conn"`
-	MmsgByTask     *ebpf.Map `ebpf:"mmsg_by_task"`
-	ProgressByConn *ebpf.Map `ebpf:"progress_by_conn"`
-	PythonByTgid   *ebpf.Map `ebpf:"python_by_tgid"`
-	RuleByPort     *ebpf.Map `ebpf:"rule_by_port"`
-	ScratchBySlot  *ebpf.Map `ebpf:"scratch_by_slot"`
-	SelectedCgroup *ebpf.Map `ebpf:"selected_cgroup"`
-	Stats          *ebpf.Map `ebpf:"stats"`
-	VerdictByTgid  *ebpf.Map `ebpf:"verdict_by_tgid"`
+	CallerByInode    *ebpf.Map `ebpf:"caller_by_inode"`
+	ConnByAddr       *ebpf.Map `ebpf:"conn_by_addr"`
+	ConnOfSock       *ebpf.Map `ebpf:"conn_of_sock"`
+	ConnSeq          *ebpf.Map `ebpf:"conn_seq"`
+	ControlRing      *ebpf.Map `ebpf:"control_ring"`
+	DataRing         *ebpf.Map `ebpf:"data_ring"`
+	FreshConn        *ebpf.Map `ebpf:"fresh_conn"`
+	MmsgByTask       *ebpf.Map `ebpf:"mmsg_by_task"`
+	ProgressByConn   *ebpf.Map `ebpf:"progress_by_conn"`
+	PythonByTgid     *ebpf.Map `ebpf:"python_by_tgid"`
+	RecalledByTgid   *ebpf.Map `ebpf:"recalled_by_tgid"`
+	RuleByPort       *ebpf.Map `ebpf:"rule_by_port"`
+	ScratchBySlot    *ebpf.Map `ebpf:"scratch_by_slot"`
+	SelectedCgroup   *ebpf.Map `ebpf:"selected_cgroup"`
+	Stats            *ebpf.Map `ebpf:"stats"`
+	VerdictByProgram *ebpf.Map `ebpf:"verdict_by_program"`
+	VerdictByTgid    *ebpf.Map `ebpf:"verdict_by_tgid"`
 }
 
 func (m *SockTracepointMaps) Close() error {
@@ -360,10 +368,12 @@ func (m *SockTracepointMaps) Close() error {
 		m.MmsgByTask,
 		m.ProgressByConn,
 		m.PythonByTgid,
+		m.RecalledByTgid,
 		m.RuleByPort,
 		m.ScratchBySlot,
 		m.SelectedCgroup,
 		m.Stats,
+		m.VerdictByProgram,
 		m.VerdictByTgid,
 	)
 }
@@ -373,6 +383,7 @@ func (m *SockTracepointMaps) Close() error {
 // It can be passed to LoadSockTracepointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SockTracepointVariables struct {
 	AbiTypes          *ebpf.Variable `ebpf:"abi_types"`
+	Recalling         *ebpf.Variable `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.Variable `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.Variable `ebpf:"response_head_bytes"`
 	UseCgroup         *ebpf.Variable `ebpf:"use_cgroup"`

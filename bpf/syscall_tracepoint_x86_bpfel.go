@@ -199,10 +199,12 @@ const (
 	SyscallTracepointMapFreshConn         = "fresh_conn"
 	SyscallTracepointMapProgressByConn    = "progress_by_conn"
 	SyscallTracepointMapPythonByTgid      = "python_by_tgid"
+	SyscallTracepointMapRecalledByTgid    = "recalled_by_tgid"
 	SyscallTracepointMapRuleByPort        = "rule_by_port"
 	SyscallTracepointMapScratchBySlot     = "scratch_by_slot"
 	SyscallTracepointMapSelectedCgroup    = "selected_cgroup"
 	SyscallTracepointMapStats             = "stats"
+	SyscallTracepointMapVerdictByProgram  = "verdict_by_program"
 	SyscallTracepointMapVerdictByTgid     = "verdict_by_tgid"
 	SyscallTracepointProgGoRoundTrip      = "go_round_trip"
 	SyscallTracepointProgProcessExec      = "process_exec"
@@ -212,6 +214,7 @@ const (
 	SyscallTracepointProgSockState        = "sock_state"
 	SyscallTracepointProgSyscallExit      = "syscall_exit"
 	SyscallTracepointVarAbiTypes          = "abi_types"
+	SyscallTracepointVarRecalling         = "recalling"
 	SyscallTracepointVarRequestHeadBytes  = "request_head_bytes"
 	SyscallTracepointVarResponseHeadBytes = "response_head_bytes"
 	SyscallTracepointVarUseCgroup         = "use_cgroup"
@@ -273,20 +276,22 @@ type SyscallTracepointProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SyscallTracepointMapSpecs struct {
-	CallerByInode  *ebpf.MapSpec `ebpf:"caller_by_inode"`
-	ConnByAddr     *ebpf.MapSpec `ebpf:"conn_by_addr"`
-	ConnOfSock     *ebpf.MapSpec `ebpf:"conn_of_sock"`
-	ConnSeq        *ebpf.MapSpec `ebpf:"conn_seq"`
-	ControlRing    *ebpf.MapSpec `ebpf:"control_ring"`
-	DataRing       *ebpf.MapSpec `ebpf:"data_ring"`
-	FreshConn      *ebpf.MapSpec `ebpf:"fresh_conn"`
-	ProgressByConn *ebpf.MapSpec `ebpf:"progress_by_conn"`
-	PythonByTgid   *ebpf.MapSpec `ebpf:"python_by_tgid"`
-	RuleByPort     *ebpf.MapSpec `ebpf:"rule_by_port"`
-	ScratchBySlot  *ebpf.MapSpec `ebpf:"scratch_by_slot"`
-	SelectedCgroup *ebpf.MapSpec `ebpf:"selected_cgroup"`
-	Stats          *ebpf.MapSpec `ebpf:"stats"`
-	VerdictByTgid  *ebpf.MapSpec `ebpf:"verdict_by_tgid"`
+	CallerByInode    *ebpf.MapSpec `ebpf:"caller_by_inode"`
+	ConnByAddr       *ebpf.MapSpec `ebpf:"conn_by_addr"`
+	ConnOfSock       *ebpf.MapSpec `ebpf:"conn_of_sock"`
+	ConnSeq          *ebpf.MapSpec `ebpf:"conn_seq"`
+	ControlRing      *ebpf.MapSpec `ebpf:"control_ring"`
+	DataRing         *ebpf.MapSpec `ebpf:"data_ring"`
+	FreshConn        *ebpf.MapSpec `ebpf:"fresh_conn"`
+	ProgressByConn   *ebpf.MapSpec `ebpf:"progress_by_conn"`
+	PythonByTgid     *ebpf.MapSpec `ebpf:"python_by_tgid"`
+	RecalledByTgid   *ebpf.MapSpec `ebpf:"recalled_by_tgid"`
+	RuleByPort       *ebpf.MapSpec `ebpf:"rule_by_port"`
+	ScratchBySlot    *ebpf.MapSpec `ebpf:"scratch_by_slot"`
+	SelectedCgroup   *ebpf.MapSpec `ebpf:"selected_cgroup"`
+	Stats            *ebpf.MapSpec `ebpf:"stats"`
+	VerdictByProgram *ebpf.MapSpec `ebpf:"verdict_by_program"`
+	VerdictByTgid    *ebpf.MapSpec `ebpf:"verdict_by_tgid"`
 }
 
 // SyscallTracepointVariableSpecs contains global variables before they are loaded into the kernel.
@@ -294,6 +299,7 @@ type SyscallTracepointMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type SyscallTracepointVariableSpecs struct {
 	AbiTypes          *ebpf.VariableSpec `ebpf:"abi_types"`
+	Recalling         *ebpf.VariableSpec `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.VariableSpec `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.VariableSpec `ebpf:"response_head_bytes"`
 	UseCgroup         *ebpf.VariableSpec `ebpf:"use_cgroup"`
@@ -320,20 +326,22 @@ func (o *SyscallTracepointObjects) Close() error {
 //
 // It can be passed to LoadSyscallTracepointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SyscallTracepointMaps struct {
-	CallerByInode  *ebpf.Map `ebpf:"caller_by_inode"`
-	ConnByAddr     *ebpf.Map `ebpf:"conn_by_addr"`
-	ConnOfSock     *ebpf.Map `ebpf:"conn_of_sock"`
-	ConnSeq        *ebpf.Map `ebpf:"conn_seq"`
-	ControlRing    *ebpf.Map `ebpf:"control_ring"`
-	DataRing       *ebpf.Map `ebpf:"data_ring"`
-	FreshConn      *ebpf.Map `ebpf:"fresh_conn"`
-	ProgressByConn *ebpf.Map `ebpf:"progress_by_conn"`
-	PythonByTgid   *ebpf.Map `ebpf:"python_by_tgid"`
-	RuleByPort     *ebpf.Map `ebpf:"rule_by_port"`
-	ScratchBySlot  *ebpf.Map `ebpf:"scratch_by_slot"`
-	SelectedCgroup *ebpf.Map `ebpf:"selected_cgroup"`
-	Stats          *ebpf.Map `ebpf:"stats"`
-	VerdictByTgid  *ebpf.Map `ebpf:"verdict_by_tgid"`
+	CallerByInode    *ebpf.Map `ebpf:"caller_by_inode"`
+	ConnByAddr       *ebpf.Map `ebpf:"conn_by_addr"`
+	ConnOfSock       *ebpf.Map `ebpf:"conn_of_sock"`
+	ConnSeq          *ebpf.Map `ebpf:"conn_seq"`
+	ControlRing      *ebpf.Map `ebpf:"control_ring"`
+	DataRing         *ebpf.Map `ebpf:"data_ring"`
+	FreshConn        *ebpf.Map `ebpf:"fresh_conn"`
+	ProgressByConn   *ebpf.Map `ebpf:"progress_by_conn"`
+	PythonByTgid     *ebpf.Map `ebpf:"python_by_tgid"`
+	RecalledByTgid   *ebpf.Map `ebpf:"recalled_by_tgid"`
+	RuleByPort       *ebpf.Map `ebpf:"rule_by_port"`
+	ScratchBySlot    *ebpf.Map `ebpf:"scratch_by_slot"`
+	SelectedCgroup   *ebpf.Map `ebpf:"selected_cgroup"`
+	Stats            *ebpf.Map `ebpf:"stats"`
+	VerdictByProgram *ebpf.Map `ebpf:"verdict_by_program"`
+	VerdictByTgid    *ebpf.Map `ebpf:"verdict_by_tgid"`
 }
 
 func (m *SyscallTracepointMaps) Close() error {
@@ -347,10 +355,12 @@ func (m *SyscallTracepointMaps) Close() error {
 		m.FreshConn,
 		m.ProgressByConn,
 		m.PythonByTgid,
+		m.RecalledByTgid,
 		m.RuleByPort,
 		m.ScratchBySlot,
 		m.SelectedCgroup,
 		m.Stats,
+		m.VerdictByProgram,
 		m.VerdictByTgid,
 	)
 }
@@ -360,6 +370,7 @@ func (m *SyscallTracepointMaps) Close() error {
 // It can be passed to LoadSyscallTracepointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SyscallTracepointVariables struct {
 	AbiTypes          *ebpf.Variable `ebpf:"abi_types"`
+	Recalling         *ebpf.Variable `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.Variable `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.Variable `ebpf:"response_head_bytes"`
 	UseCgroup         *ebpf.Variable `ebpf:"use_cgroup"`

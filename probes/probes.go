@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -40,6 +41,8 @@ type Probes struct {
 	storage bool     // connection state is kept in the socket
 	multi   bool     // the program for Go processes is for uprobe_multi links
 	missing []string // features of optional programs that did not attach
+
+	recalling atomic.Bool // the kernel was told of programs
 }
 
 // Open loads and attaches the first backend that works, or the one that

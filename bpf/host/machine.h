@@ -35,6 +35,7 @@ static struct {
 	u64 now, cgroup;
 	u32 tgid, tid;
 	struct task_struct task;
+	struct mm_struct mm;
 	struct pt_regs regs;
 	void (*on_record)(bool control, const void *record, u32 size);
 	bool (*ring_full)(void); /* asked for each record; NULL: never */
@@ -230,6 +231,7 @@ static inline void host_reset(void)
 			host_remove(&host.maps[i], &host.maps[i].first);
 	memset(&host, 0, sizeof(host));
 	host.now = 1000;
+	host.task.mm = &host.mm;
 }
 
 static inline u64 host_stat(u32 which)

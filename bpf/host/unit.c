@@ -13,6 +13,7 @@
 #include "pure_tests.h"
 #include "memory_tests.h"
 #include "program_tests.h"
+#include "process_tests.h"
 #if BACKEND != BACKEND_FENTRY
 #include "syscall_tests.h"
 #endif
@@ -40,6 +41,9 @@ static const struct test tests[] = {
 	{"sequence numbers", sequences},
 	{"reused address", reused_address},
 	{"lives of processes", lives},
+	{"programs have names", programs_have_names},
+	{"programs are recalled", programs_are_recalled},
+	{"candidates are recalled", candidates_are_recalled},
 	{"listening", listens},
 	{"limits", limits_are_counted},
 #if BACKEND != BACKEND_FENTRY

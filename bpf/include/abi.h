@@ -110,6 +110,8 @@ struct ev_proc {
 	__u32 tgid;
 	__u32 ptgid;	/* PROC_FORK: whose selection was inherited */
 	__u32 selected;	/* the verdict in force after this event */
+	__u64 program;	/* PROC_EXEC: names the executable by its place in the file system; 0: not looked at */
+	__u64 stack;	/* PROC_EXEC: where the stack starts, as /proc/PID/stat tells it */
 };
 
 struct ev_listen {
@@ -119,6 +121,7 @@ struct ev_listen {
 	__u16 port;
 	__u16 family;
 	__u32 pad;
+	__u64 stack;	/* as in ev_proc: which program listens */
 };
 
 /* Key and value of the progress map: where a direction stands that has gone quiet. */

@@ -134,9 +134,36 @@ struct inode {
 	unsigned long i_ino;
 };
 
+struct vfsmount;
+
+struct qstr {
+	u64 hash_len;
+};
+
+struct hlist_bl_node {
+	struct hlist_bl_node **pprev;
+};
+
+struct dentry {
+	struct hlist_bl_node d_hash;
+	struct dentry *d_parent;
+	struct qstr d_name;
+};
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
 struct file {
+	struct path f_path;
 	struct inode *f_inode;
 	void *private_data;
+};
+
+struct mm_struct {
+	struct file *exe_file;
+	unsigned long start_stack;
 };
 
 struct fdtable {
@@ -168,6 +195,7 @@ struct task_struct {
 	struct thread_info thread_info;
 	int pid;
 	int tgid;
+	struct mm_struct *mm;
 	struct files_struct *files;
 	struct signal_struct *signal;
 	struct thread_struct thread;

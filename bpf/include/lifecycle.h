@@ -23,7 +23,7 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 
 	if (tgid != (u32)child->pid) /* a thread */
 		return 0;
-	v = bpf_map_lookup_elem(&verdict_by_tgid, &ptgid);
+	v = verdict_of(ptgid);
 	if (!v)
 		return 0;
 	const struct verdict copy = *v;
@@ -36,14 +36,65 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	return 0;
 }
 
-/* A new program: what was known of the old one no longer holds. Not selected until judged anew. */
+/* Directories on an executable's path that are looked at. */
+#define PATH_DEPTH 16
+
+/* Names the executable of a task as its path does: by the mount and by each name up to the mount's root.
+ * 0: the path is longer, or the file was removed. Names are told by their dentries and the hash with the
+ * length (qstr.hash_len), which is salted with the directory's address: a renamed file is another program. */
+static __always_inline u64 program_key(const struct task_struct *task)
+{
+	const struct file *exe = BPF_CORE_READ(task, mm, exe_file);
+	const struct dentry *d = BPF_CORE_READ(exe, f_path.dentry);
+	u64 key = (u64)BPF_CORE_READ(exe, f_path.mnt);
+
+	if (!BPF_CORE_READ(d, d_hash.pprev)) /* unlinked, or of no directory (memfd_create) */
+		return 0;
+	for (int i = 0; i < PATH_DEPTH; i++) {
+		const struct dentry *parent = BPF_CORE_READ(d, d_parent);
+
+		key = ((key ^ (u64)d) * 0x9e3779b97f4a7c15ULL) ^ BPF_CORE_READ(d, d_name.hash_len);
+		key ^= key >> 29;
+		if (!parent || parent == d)
+			return key;
+		d = parent;
+	}
+	return 0;
+}
+
+/* A program that was judged before has its verdict from its first instruction on; user space judges it
+ * anew nevertheless. */
+static __always_inline u32 recall(u32 tgid, u64 program)
+{
+	const struct verdict *v = program ? bpf_map_lookup_elem(&verdict_by_program, &program) : NULL;
+
+	if (!v)
+		return 0;
+	const struct verdict copy = *v;
+
+	if (bpf_map_update_elem(&recalled_by_tgid, &tgid, &copy, BPF_ANY)) {
+		stat_add(STAT_VERDICT_FULL, 1);
+		return 0;
+	}
+	return copy.state == VERDICT_SELECTED;
+}
+
+/* A new program: what was known of the old one no longer holds. Not selected until judged anew, unless
+ * the same program was selected before. */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *task)
 {
 	const u32 tgid = task->tgid;
+	struct ev_proc ev = {.op = PROC_EXEC, .tgid = tgid};
 
 	bpf_map_delete_elem(&verdict_by_tgid, &tgid);
-	emit_proc(PROC_EXEC, tgid, 0, 0);
+	bpf_map_delete_elem(&recalled_by_tgid, &tgid);
+	ev.program = program_key(task);
+	ev.stack = BPF_CORE_READ(task, mm, start_stack);
+	if (recalling)
+		ev.selected = recall(tgid, ev.program);
+	hdr_fill(&ev.hdr, EV_PROC, sizeof(ev), bpf_ktime_get_ns());
+	emit_control(&ev, sizeof(ev));
 	return 0;
 }
 
@@ -54,7 +105,10 @@ int BPF_PROG(process_exit, struct task_struct *task)
 
 	if (task->signal->live.counter > 0) /* other threads go on */
 		return 0;
-	if (bpf_map_delete_elem(&verdict_by_tgid, &tgid) == 0)
+	const bool judged = bpf_map_delete_elem(&verdict_by_tgid, &tgid) == 0;
+	const bool recalled = bpf_map_delete_elem(&recalled_by_tgid, &tgid) == 0;
+
+	if (judged || recalled)
 		emit_proc(PROC_EXIT, tgid, 0, 0);
 	return 0;
 }
@@ -84,8 +138,20 @@ static __always_inline u32 judge_listen(u32 tgid, const struct port_rule *r)
 {
 	struct verdict *v = bpf_map_lookup_elem(&verdict_by_tgid, &tgid);
 
-	if (!v || v->state == VERDICT_UNKNOWN)
-		return judge_unknown(tgid, r);
+	if (!v || v->state == VERDICT_UNKNOWN) {
+		const struct verdict *recalled = verdict_of(tgid);
+
+		if (!recalled || recalled->state == VERDICT_UNKNOWN)
+			return judge_unknown(tgid, r);
+		const struct verdict copy = *recalled; /* of this program: only the task itself executes another */
+
+		bpf_map_update_elem(&verdict_by_tgid, &tgid, &copy, BPF_ANY);
+		v = bpf_map_lookup_elem(&verdict_by_tgid, &tgid);
+		if (!v) {
+			stat_add(STAT_VERDICT_FULL, 1);
+			return 0;
+		}
+	}
 	if (v->state == VERDICT_EXCLUDED)
 		return 0;
 	if (v->exclude & r->exclude)
@@ -108,6 +174,7 @@ static __always_inline void on_listen(const struct sock *sk)
 	ev.selected = judge_listen(ev.tgid, r);
 	ev.port = port;
 	ev.family = sk->__sk_common.skc_family;
+	ev.stack = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), mm, start_stack);
 	hdr_fill(&ev.hdr, EV_LISTEN, sizeof(ev), bpf_ktime_get_ns());
 	emit_control(&ev, sizeof(ev));
 }

@@ -77,6 +77,29 @@ struct {
 	__type(value, struct verdict);
 } verdict_by_tgid SEC(".maps");
 
+/* executable (program_key) -> the verdict that every process has which runs it. Written by user space, of
+ * programs it has judged before; read at exec. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 2048);
+	__type(key, u64);
+	__type(value, struct verdict);
+} verdict_by_program SEC(".maps");
+
+/* tgid -> verdict of the program it executes, while user space has not judged the process. A map of its own,
+ * so that what user space writes about the program before can never replace it. Written by the process
+ * life-cycle programs; read by every hook iff recalling. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, u32);
+	__type(value, struct verdict);
+} recalled_by_tgid SEC(".maps");
+
+/* Does verdict_by_program hold anything? Written by user space. */
+u32 recalling;
+
 /* cgroup v2 id -> 1. Written by user space; read by every hook iff use_cgroup. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -39,6 +39,14 @@ func (k kernel) SetProcess(tgid uint32, v discovery.Verdict) error {
 
 func (k kernel) DeleteProcess(tgid uint32) error { return k.p.DeleteProcess(tgid) }
 
+func (k kernel) SetProgram(program uint64, v discovery.Verdict) error {
+	return k.p.SetProgram(program, probes.Verdict{State: probes.State(v.State), Include: v.Include})
+}
+
+func (k kernel) ClearPrograms() error { return k.p.ClearPrograms() }
+
+func (k kernel) Recalled() []uint32 { return k.p.Recalled() }
+
 func (k kernel) SetCgroup(id uint64, selected bool) error { return k.p.SetCgroup(id, selected) }
 
 func (k kernel) SetPort(port uint16, include, exclude uint64, auto bool) error {

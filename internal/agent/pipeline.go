@@ -286,7 +286,7 @@ func (p *pipeline) process(kind event.Kind, b []byte) error {
 		if err := l.Decode(b); err != nil {
 			return err
 		}
-		p.discover.OnListen(l.TGID, l.Port, l.Selected)
+		p.discover.OnListen(discovery.Listen{TGID: l.TGID, Port: l.Port, Selected: l.Selected, Stack: l.Stack})
 	case event.KindProc:
 		var e event.Proc
 		if err := e.Decode(b); err != nil {
@@ -305,7 +305,7 @@ func (p *pipeline) lifecycle(e *event.Proc) {
 		p.discover.OnFork(e.PTGID, e.TGID)
 	case event.ProcExec:
 		p.programs.forget(e.TGID)
-		p.discover.OnExec(e.TGID)
+		p.discover.OnExec(discovery.Exec{TGID: e.TGID, Program: e.Program, Stack: e.Stack})
 	case event.ProcExit:
 		p.programs.forget(e.TGID)
 		p.discover.OnExit(e.TGID)

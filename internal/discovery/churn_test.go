@@ -259,6 +259,10 @@ func newChurn(t testing.TB, rules churnRules, seed uint64) *churn {
 		t.Fatal(err)
 	}
 	c.k.before, c.k.after = c.interfere, c.check
+	c.k.programOf = func(tgid uint32) (uint64, uint64) {
+		p := c.procs[tgid]
+		return uint64(p.exe[len(p.exe)-1]), p.stack
+	}
 	c.hooks = true
 	return c
 }

@@ -87,6 +87,8 @@ type Discovery struct {
 	cgroups   *cgroupSet
 	stats     Stats
 	fellAt    time.Time // when a change last ended a selection
+	known     map[uint64]knownProgram
+	recalled  []uint32 // processes whose recalled verdict was not settled at the last pass
 }
 
 // record is a process with a verdict.
@@ -144,6 +146,7 @@ func New(m *Matcher, k Kernel, opts Options) (*Discovery, error) {
 		exited:    newExited(opts.KeepExited),
 		resources: newResources(opts),
 		cgroups:   newCgroupSet(fs),
+		known:     map[uint64]knownProgram{},
 	}, nil
 }
 
@@ -237,6 +240,7 @@ func (d *Discovery) pass(heard *listeners) (int, error) {
 			d.reap(tgid)
 		}
 	}
+	d.reapRecalled()
 	return changed, nil
 }
 

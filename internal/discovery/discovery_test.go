@@ -399,7 +399,7 @@ func TestUnseen(t *testing.T) {
 	w := newWorld(t)
 	ports := []PortRange{{First: 80, Last: 80}}
 	d, _ := w.started(Rules{Include: []Rule{{Name: "shop", Ports: ports}}})
-	d.OnListen(7, 80, true)
+	d.OnListen(Listen{TGID: 7, Port: 80, Selected: true})
 	d.OnExit(7)
 	target := d.Lookup(7)
 	if target == nil || target.Service != "shop" {
@@ -408,12 +408,12 @@ func TestUnseen(t *testing.T) {
 	if pid, _ := target.Resource.Set().Value("process.pid"); pid.AsInt64() != 7 {
 		t.Errorf("process.pid is %v", pid)
 	}
-	d.OnListen(8, 80, false)
+	d.OnListen(Listen{TGID: 8, Port: 80, Selected: false})
 	if target := d.Lookup(8); target != nil {
 		t.Errorf("a process that was not selected has target %+v", target)
 	}
 	d, _ = w.started(Rules{Include: []Rule{{Ports: ports, Exe: []string{"/bin/a"}}}})
-	d.OnListen(9, 80, true)
+	d.OnListen(Listen{TGID: 9, Port: 80, Selected: true})
 	if target := d.Lookup(9); target != nil {
 		t.Errorf("a process of which more must be known has target %+v", target)
 	}

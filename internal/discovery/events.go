@@ -31,12 +31,14 @@ func (d *Discovery) OnFork(parent, child uint32) {
 	d.procs[child] = &forked
 }
 
-// OnExec takes the event that a process executed a program. Its entry is gone.
-func (d *Discovery) OnExec(tgid uint32) {
+// OnExec takes the event that a process executed a program. Its entry is gone;
+// if the program is known the kernel has put that verdict in force.
+func (d *Discovery) OnExec(e Exec) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.forget(tgid)
-	d.consider(tgid)
+	d.forget(e.TGID)
+	d.consider(e.TGID)
+	d.learn(e)
 }
 
 // OnExit takes the event that a process with an entry ended.
@@ -46,22 +48,29 @@ func (d *Discovery) OnExit(tgid uint32) {
 	d.forget(tgid)
 }
 
-// OnListen takes the event that a process listens on a named port. selected is
-// the kernel's verdict after it.
-func (d *Discovery) OnListen(tgid uint32, port uint16, selected bool) {
+// Listen is the news that a process listens on a named port.
+type Listen struct {
+	TGID     uint32
+	Port     uint16
+	Selected bool   // the kernel's verdict after it
+	Stack    uint64 // as in Exec, of the program that listens
+}
+
+// OnListen takes the event that a process listens on a named port.
+func (d *Discovery) OnListen(e Listen) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if rec := d.procs[tgid]; rec != nil && rec.verdict.State == StateExcluded {
-		if selected { // the kernel must have lost the entry
-			d.applied(tgid, d.kernel.SetProcess(tgid, rec.verdict))
+	if rec := d.procs[e.TGID]; rec != nil && rec.verdict.State == StateExcluded {
+		if e.Selected { // the kernel must have lost the entry
+			d.applied(e.TGID, d.kernel.SetProcess(e.TGID, rec.verdict))
 		}
 		return
 	}
 	// What it listened on before was found when it was judged, or had an event
 	// of its own: reading all listening sockets takes milliseconds, in which
 	// other processes would wait for their verdict.
-	if d.settle(tgid, d.heard(tgid, port)) == nil && selected {
-		d.remember(tgid, port)
+	if d.settle(e.TGID, d.heard(e)) == nil && e.Selected {
+		d.remember(e.TGID, e.Port)
 	}
 }
 
@@ -75,19 +84,25 @@ func (d *Discovery) remember(tgid uint32, port uint16) {
 	if rule == noRule {
 		return
 	}
-	src := d.matcher.include[rule].src
-	res, service := d.resources.unseen(tgid, src.Name)
-	d.exited.add(tgid, &Target{Rule: src.Name, RuleIndex: rule, Service: service, Resource: res, Routes: src.Routes, revoked: new(atomic.Bool)})
+	d.exited.add(tgid, d.unseen(tgid, rule, ""))
 }
 
-// heard is what is known of a process that was heard to listen on port, if the
-// kernel has selected it. Only one that was never judged may listen on a port
-// that excludes it.
-func (d *Discovery) heard(tgid uint32, port uint16) *listeners {
-	if d.procs[tgid] == nil && d.matcher.portsExclude() {
+// unseen describes a process that ended before it could be looked at. exe is ""
+// if nobody knows what it ran.
+func (d *Discovery) unseen(tgid uint32, rule int, exe string) *Target {
+	src := d.matcher.include[rule].src
+	res, service := d.resources.unseen(tgid, src.Name, exe)
+	return &Target{Rule: src.Name, RuleIndex: rule, Service: service, Resource: res, Routes: src.Routes, revoked: new(atomic.Bool)}
+}
+
+// heard is what is known of a process that was heard to listen, if the kernel
+// has selected it. Only one that was never judged may listen on a port that
+// excludes it.
+func (d *Discovery) heard(e Listen) *listeners {
+	if d.procs[e.TGID] == nil && d.matcher.portsExclude() {
 		return newListeners(d.matcher.ports)
 	}
-	return &listeners{heard: []uint16{port}, least: StateSelected}
+	return &listeners{heard: []uint16{e.Port}, least: StateSelected, stack: e.Stack}
 }
 
 // shared is what is known of the sockets of a process that was just forked:
@@ -97,7 +112,7 @@ func (d *Discovery) shared(parent *record) *listeners {
 	if parent == nil {
 		return newListeners(d.matcher.ports)
 	}
-	return &listeners{heard: []uint16{}, least: max(StateCandidate, parent.verdict.State)}
+	return &listeners{heard: []uint16{}, least: max(StateCandidate, parent.verdict.State), stack: parent.program.stack}
 }
 
 // Lookup returns the target of a process whose connection was seen, nil if the

@@ -57,7 +57,9 @@ var ErrGone = errors.New("process entry is gone")
 //
 // What the kernel does by itself:
 //   - fork: the child of a process with an entry gets a copy of it; event iff copied.
-//   - exec: the entry is removed; event for every exec.
+//   - exec: the entry is removed; event for every exec. The verdict of a program that
+//     SetProgram named is recalled: in force while the entry is absent or Unknown,
+//     until SetProcess or DeleteProcess settles it, or the next exec or exit.
 //   - exit: the entry is removed; event iff there was one.
 //   - listen on a port that SetPort named; always an event. Entry Candidate or
 //     Selected and Exclude&exclude != 0: Excluded. Else Candidate and
@@ -71,8 +73,14 @@ type Kernel interface {
 	WatchProcess(tgid uint32) (Verdict, error)
 	// SetProcess replaces the existing entry (BPF_EXIST), or returns ErrGone.
 	SetProcess(tgid uint32, v Verdict) error
-	// DeleteProcess removes the entry; a missing one is no error.
+	// DeleteProcess removes the entry and what was recalled; a missing one is no error.
 	DeleteProcess(tgid uint32) error
+	// SetProgram has the kernel recall v whenever a process executes the program.
+	SetProgram(program uint64, v Verdict) error
+	// ClearPrograms has it recall nothing any more.
+	ClearPrograms() error
+	// Recalled lists the processes whose recalled verdict is not settled.
+	Recalled() []uint32
 	// SetCgroup selects or unselects a cgroup v2 directory by its id (inode
 	// number), not its descendants.
 	SetCgroup(id uint64, selected bool) error

@@ -20,8 +20,9 @@ import (
 // namespace. One lives for one pass over the processes: sockets that begin to
 // listen later cause an event.
 type listeners struct {
-	heard []uint16 // if not nil, these and nothing is read, should the kernel's entry allow
+	heard []uint16 // if not nil, these and nothing is read, should the kernel's entry and the program allow
 	least State    // the entry's least state for which heard is believed
+	stack uint64   // of the program of which heard is told
 	named map[uint16]portMask
 	all   bool                         // take every port, named or not
 	byNS  map[string]map[uint64]uint16 // inode → port

@@ -179,7 +179,7 @@ func benchProcess(b *testing.B, rules Rules) {
 	}
 	pid := uint32(os.Getpid())
 	for b.Loop() {
-		d.OnExec(pid)
+		d.OnExec(Exec{TGID: pid})
 	}
 }
 
@@ -207,7 +207,7 @@ func BenchmarkLookup(b *testing.B) {
 		b.Fatal(err)
 	}
 	pid := uint32(os.Getpid())
-	d.OnExec(pid)
+	d.OnExec(Exec{TGID: pid})
 	for b.Loop() {
 		d.Lookup(pid)
 	}

@@ -56,7 +56,7 @@ func compileGlobs(kind string, patterns []string, rewrite func(string) string) (
 }
 
 func exeCriterion(patterns []string) (criterion, error) {
-	c := criterion{name: "exe", wanted: patterns}
+	c := criterion{name: "exe", path: true, wanted: patterns}
 	gs, err := compileGlobs("exe", patterns, func(s string) string { return s })
 	if err != nil {
 		return c, err

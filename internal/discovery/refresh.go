@@ -61,6 +61,7 @@ func (d *Discovery) Apply(m *Matcher) error {
 	}
 	d.mu.Lock()
 	d.matcher = m
+	d.forgetPrograms()
 	d.mu.Unlock()
 	d.change(d.newChange(nil))
 	err := d.namePorts(m)

@@ -135,7 +135,7 @@ func TestExecDuringReview(t *testing.T) {
 		}
 	}
 	d.Refresh([]string{uid1})
-	d.OnExec(10)
+	d.OnExec(Exec{TGID: 10})
 	wantStates(t, k, map[uint32]State{10: StateUnknown})
 }
 

@@ -96,14 +96,20 @@ func (r *resources) build(p *process, ruleName string) (*resource.Resource, stri
 	return res, name.AsString(), err
 }
 
-// unseen describes a process that ended before it could be looked at.
-func (r *resources) unseen(tgid uint32, ruleName string) (*resource.Resource, string) {
-	service := ruleName
-	if service == "" {
-		service = unknownService
-	}
+// unseen describes a process that ended before it could be looked at. exe is ""
+// if nobody knows what it ran.
+func (r *resources) unseen(tgid uint32, ruleName, exe string) (*resource.Resource, string) {
 	attrs := append([]attribute.KeyValue(nil), r.host...)
-	attrs = append(attrs, semconv.ServiceName(service), semconv.ProcessPID(int(tgid)))
+	attrs = append(attrs, semconv.ProcessPID(int(tgid)))
+	service := unknownService
+	if exe != "" {
+		attrs = append(attrs, semconv.ProcessExecutablePath(exe), semconv.ProcessExecutableName(path.Base(exe)))
+		service = programName(exe, nil)
+	}
+	if ruleName != "" {
+		service = ruleName
+	}
+	attrs = append(attrs, semconv.ServiceName(service))
 	return resource.NewWithAttributes(semconv.SchemaURL, append(attrs, r.agent...)...), service
 }
 

@@ -82,6 +82,7 @@ type rule struct {
 type criterion struct {
 	name   string
 	cgroup bool // depends on the cgroup alone
+	path   bool // depends on the executable's path alone
 	wanted []string
 	test   func(*process) answer
 	pod    func(*kube.Pod) answer // not nil: depends on the pod alone

@@ -49,6 +49,8 @@ func (d *Discovery) consider(tgid uint32) {
 	}
 	if d.matcher.needsEntry(j.Verdict) {
 		d.settle(tgid, l)
+	} else if len(d.known) > 0 { // the kernel may take it for granted
+		d.drop(tgid)
 	}
 }
 
@@ -64,13 +66,13 @@ func (d *Discovery) settle(tgid uint32, l *listeners) *record {
 	if d.distrusts() {
 		entry = Verdict{}
 	}
-	if l.heard != nil && entry.State < l.least {
-		l = newListeners(d.matcher.ports) // it may have executed another program since
-	}
 	p, err := d.fs.open(tgid)
 	if err != nil {
 		d.drop(tgid)
 		return nil
+	}
+	if l.heard != nil && (entry.State < l.least || p.stat.stack != l.stack) {
+		l = newListeners(d.matcher.ports) // it has executed another program since
 	}
 	if old := d.procs[tgid]; old != nil && !old.is(p) {
 		d.forget(tgid)

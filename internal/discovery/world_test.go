@@ -182,18 +182,22 @@ func compile(t testing.TB, rules Rules) *Matcher {
 
 // fakeKernel does what Kernel's documentation says the kernel does.
 type fakeKernel struct {
-	entries map[uint32]Verdict
-	cgroups map[uint64]bool
-	ports   map[uint16]portMask
-	full    bool         // no new entries
-	writes  int          // SetProcess calls that succeeded
-	before  func(uint32) // called before each write to an entry
-	after   func(uint32) // and after it
-	events  []func(*Discovery)
+	entries   map[uint32]Verdict
+	cgroups   map[uint64]bool
+	ports     map[uint16]portMask
+	programs  map[uint64]Verdict
+	recalled  map[uint32]Verdict
+	full      bool                                      // no new entries
+	writes    int                                       // SetProcess calls that succeeded
+	before    func(uint32)                              // called before each write to an entry
+	after     func(uint32)                              // and after it
+	programOf func(tgid uint32) (program, stack uint64) // of an exec event; nil: none is known
+	events    []func(*Discovery)
 }
 
 func newFakeKernel() *fakeKernel {
-	return &fakeKernel{entries: map[uint32]Verdict{}, cgroups: map[uint64]bool{}, ports: map[uint16]portMask{}}
+	return &fakeKernel{entries: map[uint32]Verdict{}, cgroups: map[uint64]bool{}, ports: map[uint16]portMask{},
+		programs: map[uint64]Verdict{}, recalled: map[uint32]Verdict{}}
 }
 
 func (k *fakeKernel) hook(f func(uint32), tgid uint32) {
@@ -224,6 +228,7 @@ func (k *fakeKernel) SetProcess(tgid uint32, v Verdict) error {
 		return ErrGone
 	}
 	k.entries[tgid] = v
+	delete(k.recalled, tgid)
 	k.writes++
 	return nil
 }
@@ -231,9 +236,23 @@ func (k *fakeKernel) SetProcess(tgid uint32, v Verdict) error {
 func (k *fakeKernel) DeleteProcess(tgid uint32) error {
 	k.hook(k.before, tgid)
 	delete(k.entries, tgid)
+	delete(k.recalled, tgid)
 	k.hook(k.after, tgid)
 	return nil
 }
+
+func (k *fakeKernel) SetProgram(program uint64, v Verdict) error {
+	k.programs[program] = v
+	return nil
+}
+
+func (k *fakeKernel) ClearPrograms() error {
+	clear(k.programs)
+	clear(k.recalled)
+	return nil
+}
+
+func (k *fakeKernel) Recalled() []uint32 { return slices.Sorted(maps.Keys(k.recalled)) }
 
 func (k *fakeKernel) SetCgroup(id uint64, selected bool) error {
 	if selected {
@@ -254,8 +273,17 @@ func (k *fakeKernel) SetPort(port uint16, include, exclude uint64, auto bool) er
 	return nil
 }
 
+// verdict is what the kernel goes by, and whether it has any.
+func (k *fakeKernel) verdict(tgid uint32) (Verdict, bool) {
+	v, ok := k.entries[tgid]
+	if recalled, known := k.recalled[tgid]; known && v.State == StateUnknown {
+		return recalled, true
+	}
+	return v, ok
+}
+
 func (k *fakeKernel) fork(parent, child uint32) {
-	v, ok := k.entries[parent]
+	v, ok := k.verdict(parent)
 	if !ok {
 		return
 	}
@@ -265,15 +293,24 @@ func (k *fakeKernel) fork(parent, child uint32) {
 
 func (k *fakeKernel) exec(tgid uint32) {
 	delete(k.entries, tgid)
-	k.events = append(k.events, func(d *Discovery) { d.OnExec(tgid) })
+	delete(k.recalled, tgid)
+	e := Exec{TGID: tgid}
+	if k.programOf != nil {
+		e.Program, e.Stack = k.programOf(tgid)
+	}
+	if v, ok := k.programs[e.Program]; ok {
+		k.recalled[tgid] = v
+	}
+	k.events = append(k.events, func(d *Discovery) { d.OnExec(e) })
 }
 
 func (k *fakeKernel) exit(tgid uint32) {
-	if _, ok := k.entries[tgid]; !ok {
-		return
-	}
+	_, ok := k.verdict(tgid)
 	delete(k.entries, tgid)
-	k.events = append(k.events, func(d *Discovery) { d.OnExit(tgid) })
+	delete(k.recalled, tgid)
+	if ok {
+		k.events = append(k.events, func(d *Discovery) { d.OnExit(tgid) })
+	}
 }
 
 func (k *fakeKernel) listen(tgid uint32, port uint16) {
@@ -281,7 +318,7 @@ func (k *fakeKernel) listen(tgid uint32, port uint16) {
 	if !named {
 		return
 	}
-	v, ok := k.entries[tgid]
+	v, ok := k.verdict(tgid)
 	switch {
 	case v.State >= StateCandidate && v.Exclude&mask.exclude != 0:
 		v.State, ok = StateExcluded, true
@@ -295,8 +332,11 @@ func (k *fakeKernel) listen(tgid uint32, port uint16) {
 	if ok {
 		k.entries[tgid] = v
 	}
-	selected := v.State == StateSelected
-	k.events = append(k.events, func(d *Discovery) { d.OnListen(tgid, port, selected) })
+	e := Listen{TGID: tgid, Port: port, Selected: v.State == StateSelected}
+	if k.programOf != nil {
+		_, e.Stack = k.programOf(tgid)
+	}
+	k.events = append(k.events, func(d *Discovery) { d.OnListen(e) })
 }
 
 // deliver hands the oldest n events to d, all if n < 0.
@@ -308,17 +348,20 @@ func (k *fakeKernel) deliver(d *Discovery, n int) {
 	}
 }
 
-func (k *fakeKernel) state(tgid uint32) State { return k.entries[tgid].State }
+func (k *fakeKernel) state(tgid uint32) State {
+	v, _ := k.verdict(tgid)
+	return v.State
+}
 
 func (k *fakeKernel) selected() []uint32 {
 	var tgids []uint32
-	for tgid, v := range k.entries {
-		if v.State == StateSelected {
+	for _, tgid := range slices.Concat(slices.Collect(maps.Keys(k.entries)), slices.Collect(maps.Keys(k.recalled))) {
+		if k.state(tgid) == StateSelected {
 			tgids = append(tgids, tgid)
 		}
 	}
 	slices.Sort(tgids)
-	return tgids
+	return slices.Compact(tgids)
 }
 
 func wantStates(t *testing.T, k *fakeKernel, want map[uint32]State) {

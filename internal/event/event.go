@@ -143,6 +143,8 @@ type WireProc struct {
 	Tgid     uint32
 	Ptgid    uint32
 	Selected uint32
+	Program  uint64
+	Stack    uint64
 }
 
 // WireListen is the layout of struct ev_listen.
@@ -153,6 +155,7 @@ type WireListen struct {
 	Port     uint16
 	Family   uint16
 	Pad      uint32
+	Stack    uint64
 }
 
 // WireProgress is the layout of struct progress, a value of the progress map.
@@ -227,6 +230,8 @@ type Proc struct {
 	Op          ProcOp
 	TGID, PTGID uint32
 	Selected    bool
+	Program     uint64 // ProcExec: names the executable; 0: not known
+	Stack       uint64 // ProcExec: where the stack starts
 }
 
 // Listen says that a process listens on a port that some rule names.
@@ -234,6 +239,7 @@ type Listen struct {
 	TGID     uint32
 	Port     uint16
 	Selected bool
+	Stack    uint64 // where its program's stack starts; 0: not known
 }
 
 // ErrRecord wraps every decoding error.
@@ -391,7 +397,8 @@ func (e *EOF) Decode(b []byte) error {
 // Decode fills p from a record whose kind is KindProc.
 func (p *Proc) Decode(b []byte) error {
 	var w WireProc
-	if len(b) < int(unsafe.Sizeof(w)) {
+	older := int(unsafe.Offsetof(w.Program)) // recordings from before programs had names
+	if len(b) < int(unsafe.Sizeof(w)) && len(b) != older {
 		return short("proc", len(b), int(unsafe.Sizeof(w)))
 	}
 	*p = Proc{
@@ -400,19 +407,27 @@ func (p *Proc) Decode(b []byte) error {
 		PTGID:    le.Uint32(b[unsafe.Offsetof(w.Ptgid):]),
 		Selected: le.Uint32(b[unsafe.Offsetof(w.Selected):]) != 0,
 	}
+	if len(b) > older {
+		p.Program = le.Uint64(b[unsafe.Offsetof(w.Program):])
+		p.Stack = le.Uint64(b[unsafe.Offsetof(w.Stack):])
+	}
 	return nil
 }
 
 // Decode fills l from a record whose kind is KindListen.
 func (l *Listen) Decode(b []byte) error {
 	var w WireListen
-	if len(b) < int(unsafe.Sizeof(w)) {
+	older := int(unsafe.Offsetof(w.Stack)) // recordings from before programs were told apart
+	if len(b) < int(unsafe.Sizeof(w)) && len(b) != older {
 		return short("listen", len(b), int(unsafe.Sizeof(w)))
 	}
 	*l = Listen{
 		TGID:     le.Uint32(b[unsafe.Offsetof(w.Tgid):]),
 		Port:     le.Uint16(b[unsafe.Offsetof(w.Port):]),
 		Selected: le.Uint32(b[unsafe.Offsetof(w.Selected):]) != 0,
+	}
+	if len(b) > older {
+		l.Stack = le.Uint64(b[unsafe.Offsetof(w.Stack):])
 	}
 	return nil
 }

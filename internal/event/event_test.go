@@ -83,10 +83,10 @@ func goldens() []golden {
 		{"close", WireEOF{
 			Hdr: hdr(KindClose, unsafe.Sizeof(WireEOF{})), Conn: 7, Pos: [2]uint64{1, 2}, LastKtime: [2]uint64{3, 4}, Err: 104,
 		}, "", &EOF{Ktime: ktime, Conn: 7, Pos: [2]uint64{1, 2}, LastKtime: [2]uint64{3, 4}, Err: 104}},
-		{"proc", WireProc{Hdr: hdr(KindProc, unsafe.Sizeof(WireProc{})), Op: uint32(ProcFork), Tgid: 5, Ptgid: 4, Selected: 1},
-			"", &Proc{Op: ProcFork, TGID: 5, PTGID: 4, Selected: true}},
-		{"listen", WireListen{Hdr: hdr(KindListen, unsafe.Sizeof(WireListen{})), Tgid: 5, Selected: 1, Port: 8080, Family: FamilyInet},
-			"", &Listen{TGID: 5, Port: 8080, Selected: true}},
+		{"proc", WireProc{Hdr: hdr(KindProc, unsafe.Sizeof(WireProc{})), Op: uint32(ProcExec), Tgid: 5, Ptgid: 4, Selected: 1, Program: 6, Stack: 7},
+			"", &Proc{Op: ProcExec, TGID: 5, PTGID: 4, Selected: true, Program: 6, Stack: 7}},
+		{"listen", WireListen{Hdr: hdr(KindListen, unsafe.Sizeof(WireListen{})), Tgid: 5, Selected: 1, Port: 8080, Family: FamilyInet, Stack: 7},
+			"", &Listen{TGID: 5, Port: 8080, Selected: true, Stack: 7}},
 	}
 }
 

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package discovery
+
+import "slices"
+
+// Exec is the news that a process executed a program.
+type Exec struct {
+	TGID    uint32
+	Program uint64 // the kernel's name of the executable's path; 0: it has none
+	Stack   uint64 // where the program's stack starts: tells program instances apart
+}
+
+// maxPrograms is how many programs the kernel has room for; it forgets those
+// that were not executed for longest.
+const maxPrograms = 2048
+
+// knownProgram is a program whose verdict depends on nothing but its path. The
+// kernel has it too, so that the program is covered from its first instruction.
+type knownProgram struct {
+	rule int // that selects it, or noRule: it is a candidate
+	exe  string
+}
+
+// ofProgram returns what of a judgement every process has that runs the program:
+// nothing, unless paths alone decide. An exclusion by a port must not come late,
+// so where one is possible nothing holds before the process was looked at.
+func (m *Matcher) ofProgram(j judgement) judgement {
+	none := judgement{rule: noRule}
+	if j.Exclude != 0 || j.State != StateSelected && j.State != StateCandidate {
+		return none
+	}
+	for i := range m.exclude {
+		if !m.exclude[i].byPath() {
+			return none
+		}
+	}
+	for i := range m.include {
+		if r := &m.include[i]; !r.byPath() {
+			j.Include &^= r.bit
+		}
+	}
+	switch {
+	case j.State == StateSelected && j.rule != noRule && m.include[j.rule].byPath():
+		return j
+	case j.Include != 0:
+		return judgement{Verdict: Verdict{State: StateCandidate, Include: j.Include}, rule: noRule}
+	default:
+		return none
+	}
+}
+
+// byPath tells whether all criteria but the ports are of the executable's path.
+func (r *rule) byPath() bool {
+	return !slices.ContainsFunc(r.criteria, func(c criterion) bool { return !c.path })
+}
+
+// learn tells the kernel what it may take for granted the next time that e's
+// program is executed. The process was just judged. Callers hold mu.
+func (d *Discovery) learn(e Exec) {
+	if e.Program == 0 {
+		return
+	}
+	p, err := d.fs.open(e.TGID)
+	if err != nil {
+		d.recallEnded(e)
+		return
+	}
+	if p.stat.stack != e.Stack {
+		return // it runs another program by now
+	}
+	j := d.matcher.ofProgram(d.judge(p))
+	exe, err := p.exe()
+	if again, gone := d.fs.open(e.TGID); gone != nil || err != nil || again.stat.stack != e.Stack {
+		return // perhaps another program's path was read
+	}
+	if j.State == StateUnknown {
+		if _, ok := d.known[e.Program]; ok { // something was renamed or mounted in a way that its name does not tell
+			d.forgetPrograms()
+		}
+		return
+	}
+	if err := d.kernel.SetProgram(e.Program, j.Verdict); err != nil {
+		d.stats.KernelErrors++
+		return
+	}
+	if len(d.known) >= maxPrograms {
+		clear(d.known) // each is learnt again when it is executed
+	}
+	d.known[e.Program] = knownProgram{rule: j.rule, exe: exe}
+}
+
+// forgetPrograms takes back what the kernel takes for granted. Callers hold mu.
+func (d *Discovery) forgetPrograms() {
+	if err := d.kernel.ClearPrograms(); err != nil {
+		d.stats.KernelErrors++
+		d.opts.Log.Warn("known programs were not removed", "error", err)
+	}
+	clear(d.known)
+}
+
+// recallEnded describes a process that the kernel selected as it executed a
+// known program and that ended before it could be looked at.
+func (d *Discovery) recallEnded(e Exec) {
+	known, ok := d.known[e.Program]
+	if !ok || known.rule == noRule {
+		return
+	}
+	d.exited.add(e.TGID, d.unseen(e.TGID, known.rule, known.exe))
+}
+
+// reapRecalled removes what the kernel took for granted of processes whose exec
+// nobody told of: what is still so at the next pass. Callers hold passing.
+func (d *Discovery) reapRecalled() {
+	recalled := d.kernel.Recalled()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, tgid := range recalled {
+		if slices.Contains(d.recalled, tgid) && d.procs[tgid] == nil {
+			d.drop(tgid)
+		}
+	}
+	d.recalled = recalled
+}

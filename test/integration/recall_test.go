@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package integration
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+)
+
+// warm runs a client until the agent has judged its program, which it then knows
+// from the first instruction on. The request itself may come too early to be seen.
+func (th *theme) warm(t *testing.T, run func(url string)) {
+	t.Helper()
+	if trafficOnly() {
+		return
+	}
+	release := make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+	defer slow.Close()
+	var client sync.WaitGroup
+	target := "/warm/" + newID(4)
+	client.Go(func() { run(slow.URL + target) })
+	defer client.Wait()
+	defer close(release)
+	const selected = `tracer_agent_processes{verdict="selected"}`
+	poll(t, 10*time.Second, "the agent has judged the client", func() bool { return th.agent.scrape(t)[selected] == 1 })
+	th.add(&expect{label: "warm", kind: otlptest.Client, method: "GET", path: target, anyStatus: true, optional: true})
+}
+
+// coldClients runs n clients one after the other while the agent stands still,
+// so that only the kernel can select them.
+func coldClients(t *testing.T, a *agent, n int, run func(i int)) {
+	t.Helper()
+	if !trafficOnly() {
+		if err := syscall.Kill(a.pid(), syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		defer syscall.Kill(a.pid(), syscall.SIGCONT)
+	}
+	for i := range n {
+		run(i)
+	}
+}
+
+// TestKnownPrograms executes a program that was judged before while the agent
+// cannot judge: all that it does is seen. What has another path is not, be it the
+// same file.
+func TestKnownPrograms(t *testing.T) {
+	dir := workDir(t)
+	curl := copyProgram(t, "/usr/bin/curl", dir)
+	th := newTheme(t, agentOptions{args: []string{"--exe", curl}})
+	web := startGo(t, "go", newPorts(t).take(t))
+	get := func(program, url string) {
+		if out, err := exec.Command(program, "-s", "-o", "/dev/null", url).CombinedOutput(); err != nil {
+			t.Errorf("%s %s: %v: %s", program, url, err, out)
+		}
+	}
+	th.warm(t, func(url string) { get(curl, url) })
+	other := filepath.Join(dir, "other")
+	th.send(t, "known", func(c *tcase) {
+		coldClients(t, th.agent, 20, func(i int) {
+			target := fmt.Sprintf("/known/%d", i)
+			get(curl, fmt.Sprintf("http://127.0.0.1:%d%s", web.port, target))
+			c.expect(&expect{kind: otlptest.Client, method: "GET", path: target, status: 404, version: "1.1", reqBody: noBody(), serverPort: web.port})
+		})
+	})
+	th.await(t)
+	th.send(t, "renamed", func(*tcase) {
+		if err := os.Rename(curl, other); err != nil {
+			t.Fatal(err)
+		}
+		coldClients(t, th.agent, 20, func(int) { get(other, fmt.Sprintf("http://127.0.0.1:%d/renamed", web.port)) })
+	})
+	th.finish(t)
+	for _, s := range th.agent.sink.Spans() {
+		if name := s.Resource["service.name"]; name != "curl" {
+			t.Errorf("span of service %v, want curl", name)
+		}
+	}
+}
