@@ -189,9 +189,6 @@ func TestClients(t *testing.T) {
 		th.agent.acquaint(t, cl.wait...)
 	}
 	recorders := map[string]*recorder{"IPv4": newRecorder(t, "127.0.0.1:0"), "IPv6": newRecorder(t, "[::1]:0")}
-	for _, cl := range list {
-		th.warm(t, func(url string) { cl.run(t, plan{{Method: "GET", URL: url}}) })
-	}
 	t.Run("traffic", func(t *testing.T) {
 		for _, cl := range list {
 			t.Run(cl.name, func(t *testing.T) {

@@ -198,7 +198,6 @@ func TestClientFaults(t *testing.T) {
 	outside := newPorts(t)
 	raw := startRaw(t, "raw", "http", outside.take(t))
 	web := startGo(t, "go", outside.take(t))
-	th.warm(t, func(url string) { exec.Command(curl, "-s", url).Run() })
 	th.send(t, "server ends a body early", func(c *tcase) { c.curlFault(curl, raw, "/short", 200, 18) })
 	th.send(t, "server answers nothing", func(c *tcase) { c.curlFault(curl, raw, "/nothing", 0, 52) })
 	th.send(t, "server crashes mid-response", func(c *tcase) {

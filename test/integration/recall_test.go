@@ -6,38 +6,14 @@ package integration
 
 import (
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/tracer-agent/tracer-agent/internal/otlptest"
 )
-
-// warm runs a client until the agent has judged its program, which it then knows
-// from the first instruction on. The request itself may come too early to be seen.
-func (th *theme) warm(t *testing.T, run func(url string)) {
-	t.Helper()
-	if trafficOnly() {
-		return
-	}
-	release := make(chan struct{})
-	slow := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
-	defer slow.Close()
-	var client sync.WaitGroup
-	target := "/warm/" + newID(4)
-	client.Go(func() { run(slow.URL + target) })
-	defer client.Wait()
-	defer close(release)
-	const selected = `tracer_agent_processes{verdict="selected"}`
-	poll(t, 10*time.Second, "the agent has judged the client", func() bool { return th.agent.scrape(t)[selected] == 1 })
-	th.add(&expect{label: "warm", kind: otlptest.Client, method: "GET", path: target, anyStatus: true, optional: true})
-}
 
 // coldClients runs n clients one after the other while the agent stands still,
 // so that only the kernel can select them.
@@ -67,7 +43,7 @@ func TestKnownPrograms(t *testing.T) {
 			t.Errorf("%s %s: %v: %s", program, url, err, out)
 		}
 	}
-	th.warm(t, func(url string) { get(curl, url) })
+	th.agent.acquaint(t, curl, "-K", "-")
 	other := filepath.Join(dir, "other")
 	th.send(t, "known", func(c *tcase) {
 		coldClients(t, th.agent, 20, func(i int) {
