@@ -79,8 +79,9 @@ type SockTracepointPythonLayout struct {
 	TaskContext uint16
 	Text        uint16
 	Closure     uint16
+	Wakeup      uint16
 	OldKeys     uint16
-	Pad         [3]uint16
+	Pad         [2]uint16
 }
 
 type SockTracepointScratch struct {

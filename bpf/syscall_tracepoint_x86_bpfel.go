@@ -72,8 +72,9 @@ type SyscallTracepointPythonLayout struct {
 	TaskContext uint16
 	Text        uint16
 	Closure     uint16
+	Wakeup      uint16
 	OldKeys     uint16
-	Pad         [3]uint16
+	Pad         [2]uint16
 }
 
 type SyscallTracepointScratch struct {

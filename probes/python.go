@@ -19,8 +19,9 @@ type PythonLayout struct {
 	TaskContext uint16 // in a task
 	Text        uint16 // the characters of an ASCII string
 	Closure     uint16 // in a function
+	Wakeup      uint16 // in what wakes a task up: the task
 	OldKeys     uint16 // 1: dicts are as before Python 3.11
-	Pad         [3]uint16
+	Pad         [2]uint16
 }
 
 // SetPython tells the kernel how to tell a watched process's asyncio tasks

@@ -13,8 +13,9 @@ struct python_layout {
 	u16 task_context;
 	u16 text;	  /* the characters of an ASCII string */
 	u16 closure;	  /* in a function */
+	u16 wakeup;	  /* in what wakes a task up: the task */
 	u16 old_keys;	  /* dicts are as before Python 3.11 */
-	u16 pad[3];
+	u16 pad[2];
 };
 
 /* tgid -> layout. Written by user space; read when a message head is sent iff the verdict says so. */
@@ -29,7 +30,6 @@ struct {
 /* The same in all versions that user space knows. */
 #define PY_TYPE 8	   /* in every object */
 #define PY_CALLBACK 24	   /* in a future: what runs when it is done */
-#define PY_SELF 24	   /* in a built-in method: its object */
 #define PY_ARGS 24	   /* in a functools.partial: its arguments */
 #define PY_FIRST 24	   /* in a tuple */
 #define PY_DICT_KEYS 32	   /* in a dict */
@@ -116,7 +116,7 @@ static __always_inline bool waits_for(u64 task, u64 future, u64 type, const stru
 /* The task that future wakes up when it is done, if one waits for it. */
 static __always_inline u64 task_behind(u64 future, u64 type, const struct python_layout *py)
 {
-	const u64 waiter = user_word(user_word(future + PY_CALLBACK) + PY_SELF);
+	const u64 waiter = user_word(user_word(future + PY_CALLBACK) + py->wakeup);
 
 	return future && waits_for(waiter, future, type, py) ? waiter : 0;
 }

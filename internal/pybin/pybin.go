@@ -31,6 +31,7 @@ type Layout struct {
 	TaskContext uint16 // offset in a task
 	Text        uint16 // offset of an ASCII string's characters
 	Closure     uint16 // offset in a function
+	Wakeup      uint16 // offset of the task in what wakes it up
 	OldKeys     bool   // dicts are as before Python 3.11
 }
 
@@ -76,7 +77,7 @@ func (in *interpreter) layout(base uint64) (Layout, error) {
 	if err != nil {
 		return Layout{}, err
 	}
-	l := Layout{TaskName: in.taskName, TaskContext: in.taskName + 8, Text: in.text, Closure: in.closure, OldKeys: in.oldKeys}
+	l := Layout{TaskName: in.taskName, TaskContext: in.taskName + 8, Text: in.text, Closure: in.closure, Wakeup: in.wakeup, OldKeys: in.oldKeys}
 	if in.runtime, err = s.address("_PyRuntime"); err != nil {
 		return l, err
 	}
