@@ -5,6 +5,7 @@
 package links
 
 import (
+	"cmp"
 	"net"
 	"os"
 	"os/exec"
@@ -33,10 +34,12 @@ func (s *site) port(t *testing.T) string {
 	return port
 }
 
+// python runs a script in Debian's Python, or in that of TRACER_LINKS_PYTHON.
 func python(script string) func(*testing.T, *site) *process {
 	return func(t *testing.T, s *site) *process {
 		t.Helper()
-		return s.run(t, script, s.withLeaves(exec.Command("/usr/bin/python3", "-B", file(t, "apps/"+script), s.port(t))))
+		path := cmp.Or(os.Getenv("TRACER_LINKS_PYTHON"), "/usr/bin/python3")
+		return s.run(t, script, s.withLeaves(exec.Command(path, "-B", file(t, "apps/"+script), s.port(t))))
 	}
 }
 

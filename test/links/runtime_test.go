@@ -82,8 +82,13 @@ func threadRuntimes() []subject {
 func loopRuntimes() []subject {
 	both := Work(pause, "seq", "par")
 	return []subject{
-		{name: "uvicorn-httpx", kind: loop, shape: both, start: uvicorn},
-		{name: "aiohttp", kind: loop, shape: both, start: python("aio.py")},
+		{name: "asyncio", kind: exact, shape: Work(pause, "seq", "par", "tasks", "limits"), start: python("loop.py"), small: true},
+		{name: "uvicorn-httpx", kind: exact, shape: both, start: uvicorn},
+		{name: "uvicorn-tasks", kind: exact, shape: Work(pause, "tasks", "limits"), start: uvicorn},
+		{name: "uvicorn-groups", kind: loop, shape: Work(pause, "group"), start: uvicorn},
+		{name: "uvicorn-handover", kind: loop, shape: Work(pause, "handover"), start: uvicorn},
+		{name: "aiohttp", kind: exact, shape: both, start: python("aio.py")},
+		{name: "aiohttp-tasks", kind: exact, shape: Work(pause, "tasks", "limits"), start: python("aio.py")},
 		{name: "node-http", kind: loop, shape: both, start: node("agent"), small: true},
 		{name: "node-fetch", kind: loop, shape: both, start: node("fetch")},
 		{name: "nginx-proxy", kind: loop, shape: Forward(2*pause, false), start: nginxProxy, small: true},
@@ -95,16 +100,16 @@ func loopRuntimes() []subject {
 // trapRuntimes make calls for no request, or for one that has been answered:
 // what seems to fit a request does not.
 func trapRuntimes() []subject {
-	seq, detached := Work(pause, "seq"), Work(pause, "detached")
+	seq, both, detached := Work(pause, "seq"), Work(pause, "seq", "par"), Work(pause, "detached")
 	goDefault := goService(goBuild{cgo: "0"})
 	return []subject{
 		{name: "go-shared-workers", kind: trap, shape: Work(pause, "workers"), start: goDefault, small: true},
 		{name: "go-detached", kind: trap, shape: detached, mute: true, start: goDefault, small: true},
-		{name: "go-background", kind: exact, shape: Work(pause, "seq", "par"), start: background(goDefault)},
+		{name: "go-background", kind: exact, shape: both, start: background(goDefault)},
 		{name: "python-detached", kind: trap, shape: detached, mute: true, start: python("threads.py")},
 		{name: "python-background", kind: exact, shape: seq, start: background(python("threads.py"))},
 		{name: "aiohttp-detached", kind: trap, shape: detached, mute: true, start: python("aio.py")},
-		{name: "aiohttp-background", kind: trap, shape: seq, start: background(python("aio.py"))},
+		{name: "aiohttp-background", kind: exact, shape: both, start: background(python("aio.py"))},
 		{name: "node-detached", kind: trap, shape: detached, mute: true, start: node("agent")},
 		{name: "node-background", kind: trap, shape: seq, start: background(node("agent"))},
 	}

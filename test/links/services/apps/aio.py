@@ -8,7 +8,7 @@ import os
 import sys
 
 from aiohttp import ClientSession, web
-from plan import TRUTH, Plan
+from plan import TRUTH, Plan, together
 
 
 async def call(session, url, headers, wait):
@@ -33,7 +33,7 @@ async def handle(request):
     if plan.mode == "detached":
         request.app["detached"].add(asyncio.gather(*calls))
         return web.Response()
-    said = await asyncio.gather(*calls) if plan.mode == "par" else [await c for c in calls]
+    said = await together(plan.mode, calls)
     return web.Response(text=",".join(said))
 
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An ASGI application with an httpx client that keeps connections."""
+"""An ASGI application with an httpx client that keeps connections. In the mode
+"handover" a task of its own writes the response, as streamed ones are."""
 
 import asyncio
 
 import httpx
-from plan import TRUTH, Plan
+from plan import TRUTH, Plan, together
 
 client = None
 
@@ -16,6 +17,11 @@ async def call(url, headers, wait):
     return response.text
 
 
+async def respond(send, said):
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": ",".join(said).encode()})
+
+
 async def app(scope, receive, send):
     global client
     if scope["type"] != "http":
@@ -25,6 +31,8 @@ async def app(scope, receive, send):
     truth = dict(scope["headers"])[TRUTH.lower().encode()].decode()
     plan = Plan(scope["path"], truth)
     calls = [call(url, headers, plan.wait) for url, headers in plan.calls]
-    said = await asyncio.gather(*calls) if plan.mode == "par" else [await c for c in calls]
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
-    await send({"type": "http.response.body", "body": ",".join(said).encode()})
+    said = await together("par" if plan.mode == "handover" else plan.mode, calls)
+    if plan.mode == "handover":
+        await asyncio.create_task(respond(send, said))
+    else:
+        await respond(send, said)
