@@ -88,7 +88,8 @@ type Discovery struct {
 	stats     Stats
 	fellAt    time.Time // when a change last ended a selection
 	known     map[uint64]knownProgram
-	recalled  []uint32 // processes whose recalled verdict was not settled at the last pass
+	unjudged  map[uint32]knownProgram // candidates that ended before they were looked at: they may have listened
+	recalled  []uint32                // processes whose recalled verdict was not settled at the last pass
 }
 
 // record is a process with a verdict.
@@ -147,6 +148,7 @@ func New(m *Matcher, k Kernel, opts Options) (*Discovery, error) {
 		resources: newResources(opts),
 		cgroups:   newCgroupSet(fs),
 		known:     map[uint64]knownProgram{},
+		unjudged:  map[uint32]knownProgram{},
 	}, nil
 }
 

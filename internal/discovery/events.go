@@ -37,6 +37,7 @@ func (d *Discovery) OnExec(e Exec) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.forget(e.TGID)
+	delete(d.unjudged, e.TGID)
 	d.consider(e.TGID)
 	d.learn(e)
 }
@@ -46,6 +47,7 @@ func (d *Discovery) OnExit(tgid uint32) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.forget(tgid)
+	delete(d.unjudged, tgid)
 }
 
 // Listen is the news that a process listens on a named port.
@@ -69,22 +71,21 @@ func (d *Discovery) OnListen(e Listen) {
 	// What it listened on before was found when it was judged, or had an event
 	// of its own: reading all listening sockets takes milliseconds, in which
 	// other processes would wait for their verdict.
+	known := d.presumed(e.TGID)
 	if d.settle(e.TGID, d.heard(e)) == nil && e.Selected {
-		d.remember(e.TGID, e.Port)
+		d.remember(e, known)
 	}
 }
 
 // remember describes a process that the kernel selected by its port and that
 // ended before it could be looked at, by what is known nevertheless.
-func (d *Discovery) remember(tgid uint32, port uint16) {
-	if p, err := d.fs.open(tgid); err == nil && !p.ended() {
+func (d *Discovery) remember(e Listen, known knownProgram) {
+	if p, err := d.fs.open(e.TGID); err == nil && !p.ended() {
 		return // it runs, and is not selected any more
 	}
-	rule := d.matcher.byBits(d.matcher.ports[port].include & d.matcher.autoInclude)
-	if rule == noRule {
-		return
+	if rule := d.matcher.byBits(d.matcher.ports[e.Port].include & known.include); rule != noRule {
+		d.exited.add(e.TGID, d.unseen(e.TGID, rule, known.exe))
 	}
-	d.exited.add(tgid, d.unseen(tgid, rule, ""))
 }
 
 // unseen describes a process that ended before it could be looked at. exe is ""

@@ -18,8 +18,9 @@ const maxPrograms = 2048
 // knownProgram is a program whose verdict depends on nothing but its path. The
 // kernel has it too, so that the program is covered from its first instruction.
 type knownProgram struct {
-	rule int // that selects it, or noRule: it is a candidate
-	exe  string
+	rule    int    // that selects it, or noRule: it is a candidate
+	include uint64 // of a candidate: what it may listen on to be selected
+	exe     string // "" if nobody knows
 }
 
 // ofProgram returns what of a judgement every process has that runs the program:
@@ -87,7 +88,7 @@ func (d *Discovery) learn(e Exec) {
 	if len(d.known) >= maxPrograms {
 		clear(d.known) // each is learnt again when it is executed
 	}
-	d.known[e.Program] = knownProgram{rule: j.rule, exe: exe}
+	d.known[e.Program] = knownProgram{rule: j.rule, include: j.Include, exe: exe}
 }
 
 // forgetPrograms takes back what the kernel takes for granted. Callers hold mu.
@@ -99,14 +100,31 @@ func (d *Discovery) forgetPrograms() {
 	clear(d.known)
 }
 
-// recallEnded describes a process that the kernel selected as it executed a
-// known program and that ended before it could be looked at.
+// recallEnded describes a process that executed a known program and ended before
+// it could be looked at: the kernel selected it at once, or may have when it listened.
 func (d *Discovery) recallEnded(e Exec) {
 	known, ok := d.known[e.Program]
-	if !ok || known.rule == noRule {
-		return
+	switch {
+	case !ok:
+	case known.rule != noRule:
+		d.exited.add(e.TGID, d.unseen(e.TGID, known.rule, known.exe))
+	default:
+		if len(d.unjudged) >= d.opts.KeepExited {
+			clear(d.unjudged) // the news of their ends was lost
+		}
+		d.unjudged[e.TGID] = known
 	}
-	d.exited.add(e.TGID, d.unseen(e.TGID, known.rule, known.exe))
+}
+
+// presumed is what the kernel knew of a process that listens. Callers hold mu.
+func (d *Discovery) presumed(tgid uint32) knownProgram {
+	if rec := d.procs[tgid]; rec != nil {
+		return knownProgram{include: rec.own.Include, exe: rec.program.exe}
+	}
+	if known, ok := d.unjudged[tgid]; ok {
+		return known
+	}
+	return knownProgram{include: d.matcher.autoInclude}
 }
 
 // reapRecalled removes what the kernel took for granted of processes whose exec
