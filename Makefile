@@ -98,18 +98,18 @@ bench-plot: ## tables and chart of docs/performance.md out of the stored reports
 	test/bench/run.sh plot
 
 test-vm: ## (root) integration tests on stock Debian kernels in virtual machines; KERNEL="6.1 6.12-arm64" selects
-	scripts/test-vm.sh full $(KERNEL)
+	ACCEPT=$(ACCEPT) scripts/test-vm.sh full $(KERNEL)
 
-test-vm-quick: ## (root) the shortest of them, on an old and a new kernel
-	scripts/test-vm.sh quick 5.10 6.12
+test-vm-quick: ## (root) the shortest of them, on an old and a new kernel, or KERNEL
+	ACCEPT=$(ACCEPT) scripts/test-vm.sh quick $(if $(filter command environment,$(firstword $(origin KERNEL))),$(KERNEL),5.10 6.12)
 
 support: ## results of make test-vm into docs/support.md
 	$(GO) run ./test/vm/matrix -publish $(wildcard .cache/vm/matrix/*.txt)
 
 verifier: ## (root) every BPF program on every kernel of the matrix; fails if instruction counts rose above 10 %
-	scripts/test-vm.sh verifier $(KERNEL)
+	ACCEPT=$(ACCEPT) scripts/test-vm.sh verifier $(KERNEL)
 
-verifier-accept: ## accept the instruction counts of the last make verifier, test-vm or test-vm-quick
+verifier-accept: ## accept the instruction counts of the last make verifier, test-vm or test-vm-quick (ACCEPT=1 with those: at once)
 	$(GO) run ./test/vm/matrix -accept $(wildcard .cache/vm/matrix/*.txt)
 
 pages: build ## bin/pages: manual pages, shell completion, licences of what is linked

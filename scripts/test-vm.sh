@@ -4,7 +4,8 @@
 # there: verifier (every program loads), quick (also the shortest cases with each
 # backend) or full; test/vm/matrix judges the results. Kernels and root disks are
 # fetched at the first run. VM_JOBS guests run side by side; the default is one more
-# than there are processors, since a guest also waits.
+# than there are processors, since a guest also waits. ACCEPT=1 accepts the verifier's
+# counts and takes the results over into docs/support.md.
 set -eu
 cd "$(dirname "$0")/.."
 [ $# -ge 2 ] || { echo "usage: test-vm.sh verifier|quick|full KERNEL..." >&2 && exit 2; }
@@ -42,4 +43,4 @@ for kernel; do
 done
 for kernel; do echo "$kernel $(set_of "$kernel")"; done | xargs -P "${VM_JOBS:-$(($(nproc) + 1))}" -L 1 "$VM_DIR/matrix/one.sh"
 # shellcheck disable=SC2086 # a list of files
-exec go run ./test/vm/matrix $files
+exec go run ./test/vm/matrix ${ACCEPT:+-accept -publish} $files
