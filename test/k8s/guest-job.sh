@@ -6,6 +6,7 @@ exec >/dev/ttyS1 2>&1 </dev/null
 export PATH=/k8s:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=/root
 export K8S_BIN=/k8s K8S_PROGRAMS=/programs TRACER_AGENT=/k8s/tracer-agent
 ip link set lo up
+modprobe br_netfilter # or answers of Services' pods on the same bridge would not be translated back
 ulimit -n 65536
 mapfile -t flags </src/flags
 echo "$(uname -r): cgroups: $(stat -fc %T /sys/fs/cgroup) $(ls -d /sys/fs/cgroup/unified 2>/dev/null)"

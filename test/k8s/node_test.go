@@ -196,6 +196,7 @@ func TestDaemonSetOnANode(t *testing.T) {
 	t.Cleanup(func() {
 		if t.Failed() && n.main.running() {
 			t.Logf("pods:\n%s", n.kubectl("get", "pods", "-A", "-o", "wide"))
+			t.Logf("a client:\n%s", tail(n.kubectl("-n", "bank", "logs", "buyer", "--tail=5"), 1000))
 			log := n.command("nsenter", "-t", fmt.Sprint(n.main.pid()), "-m", "sh", "-c", "cat /var/log/pods/tracer-agent_*/*/*.log")
 			t.Logf("the agent's log (its end):\n%s", tail(log, 3000))
 		}
