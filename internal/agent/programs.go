@@ -202,11 +202,23 @@ func (s *programs) lookInto(tgid uint32) {
 
 // tell tells the kernel of a Go program. Without it its calls are linked by less.
 func (s *programs) tell(tgid uint32, p *process) {
-	_, err := s.probes.WatchProcess(tgid) // its cgroup may have selected it
+	err := s.watch(tgid)
 	if err == nil {
 		err = s.probes.SetGo(tgid, p.program.layout)
 	}
 	s.report(tgid, err)
+}
+
+// watch makes sure that a process has an entry: its cgroup may have selected it.
+// The kernel removes that at the process's end, so one that is over gets none.
+func (s *programs) watch(tgid uint32) error {
+	if _, err := s.probes.WatchProcess(tgid); err != nil {
+		return err
+	}
+	if _, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", tgid)); err != nil {
+		return errors.Join(probes.ErrGone, s.probes.DeleteProcess(tgid))
+	}
+	return nil
 }
 
 // probe puts a probe into a Go program that has net/http's client, once.

@@ -64,7 +64,7 @@ func (s *programs) lookForTasks(tgid uint32) {
 }
 
 func (s *programs) tellOfTasks(tgid uint32, l pybin.Layout) error {
-	if _, err := s.probes.WatchProcess(tgid); err != nil { // its cgroup may have selected it
+	if err := s.watch(tgid); err != nil {
 		return err
 	}
 	kl := probes.PythonLayout{
