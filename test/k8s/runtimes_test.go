@@ -208,7 +208,7 @@ func crio(program, driver string) engine {
 		spec, err := json.Marshal(object{
 			"ociVersion": "1.0.2", "root": object{"path": rootFS(t)},
 			"process": object{"args": []string{"/echo", addr}, "cwd": "/", "user": object{"uid": 0, "gid": 0}, "env": []string{"PATH=/"}},
-			"mounts":  []object{{"destination": "/proc", "type": "proc", "source": "proc"}},
+			"mounts":  []object{{"destination": "/proc", "type": "proc", "source": "proc"}, {"destination": "/dev", "type": "tmpfs", "source": "tmpfs"}},
 			"linux":   object{"cgroupsPath": path, "namespaces": []object{{"type": "mount"}, {"type": "pid"}, {"type": "cgroup"}}},
 		})
 		if err != nil {
