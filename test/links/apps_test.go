@@ -53,11 +53,13 @@ func gunicorn(args ...string) func(*testing.T, *site) *process {
 	}
 }
 
-func uvicorn(t *testing.T, s *site) *process {
-	t.Helper()
-	cmd := s.withLeaves(exec.Command("/usr/bin/python3", "-B", "-m", "uvicorn", "--app-dir", file(t, "apps"), "--port", s.port(t),
-		"--log-level", "warning", "asgi:app"))
-	return s.run(t, "uvicorn", cmd)
+func uvicorn(loop string) func(*testing.T, *site) *process {
+	return func(t *testing.T, s *site) *process {
+		t.Helper()
+		cmd := s.withLeaves(exec.Command("/usr/bin/python3", "-B", "-m", "uvicorn", "--app-dir", file(t, "apps"), "--port", s.port(t),
+			"--loop", loop, "--http", "h11", "--log-level", "warning", "asgi:app"))
+		return s.run(t, "uvicorn", cmd)
+	}
 }
 
 func node(client string) func(*testing.T, *site) *process {

@@ -83,10 +83,11 @@ func loopRuntimes() []subject {
 	both := Work(pause, "seq", "par")
 	return []subject{
 		{name: "asyncio", kind: exact, shape: Work(pause, "seq", "par", "tasks", "limits"), start: python("loop.py"), small: true},
-		{name: "uvicorn-httpx", kind: exact, shape: both, start: uvicorn},
-		{name: "uvicorn-tasks", kind: exact, shape: Work(pause, "tasks", "limits"), start: uvicorn},
-		{name: "uvicorn-groups", kind: loop, shape: Work(pause, "group"), start: uvicorn},
-		{name: "uvicorn-handover", kind: loop, shape: Work(pause, "handover"), start: uvicorn},
+		{name: "uvicorn-httpx", kind: exact, shape: both, start: uvicorn("asyncio")},
+		{name: "uvicorn-tasks", kind: exact, shape: Work(pause, "tasks", "limits"), start: uvicorn("asyncio")},
+		{name: "uvicorn-groups", kind: loop, shape: Work(pause, "group"), start: uvicorn("asyncio")},
+		{name: "uvicorn-handover", kind: loop, shape: Work(pause, "handover"), start: uvicorn("asyncio")},
+		{name: "uvicorn-uvloop", kind: loop, shape: both, start: uvicorn("uvloop")},
 		{name: "aiohttp", kind: exact, shape: both, start: python("aio.py")},
 		{name: "aiohttp-tasks", kind: exact, shape: Work(pause, "tasks", "limits"), start: python("aio.py")},
 		{name: "node-http", kind: loop, shape: both, start: node("agent"), small: true},
@@ -94,6 +95,7 @@ func loopRuntimes() []subject {
 		{name: "nginx-proxy", kind: loop, shape: Forward(2*pause, false), start: nginxProxy, small: true},
 		{name: "nginx-proxy-distinct", kind: loop, shape: Forward(2*pause, true), start: nginxProxy},
 		{name: "haproxy", kind: loop, shape: Forward(2*pause, false), start: haproxy},
+		{name: "haproxy-distinct", kind: loop, shape: Forward(2*pause, true), start: haproxy},
 	}
 }
 
