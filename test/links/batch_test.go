@@ -17,6 +17,21 @@ import (
 // all of them may be linked.
 func TestBatch(t *testing.T) {
 	s, _ := goWorld(t, nil)
+	batches(t, s, false)
+}
+
+// TestBatchAnswered: the same where who makes the call is known to answer the
+// requests, so that it must be linked to all of them.
+func TestBatchAnswered(t *testing.T) {
+	s := newSite(t)
+	python("loop.py")(t, s)
+	batches(t, s, true)
+}
+
+// batches drives a service that makes calls for several requests. If complete,
+// all that a call served must be known.
+func batches(t *testing.T, s *site, complete bool) {
+	t.Helper()
 	w := &world{site: s, agent: startAgent(t, newSink(t), agentOptions{block: s.block})}
 	plan := Plan("b", 1000, 10, false, func(*rand.Rand, int) Request { return Request{Target: "/do/batch/1/0/0"} })
 	driver := &Driver{Addr: w.addr, Connections: 16}
@@ -50,6 +65,9 @@ func TestBatch(t *testing.T) {
 			if len(requests) != 1 || bySpan[spans[i].Parent] != requests[0] {
 				t.Errorf("a call for %d requests has a parent: %s", len(requests), &spans[i])
 			}
+		}
+		if complete && (len(requests) == 1) != (spans[i].Parent != "") || complete && len(requests) > 1 && len(spans[i].Links) != len(requests) {
+			t.Errorf("a call for %d requests has %d links: %s", len(requests), len(spans[i].Links), &spans[i])
 		}
 		for _, l := range spans[i].Links {
 			linked++

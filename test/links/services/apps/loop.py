@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """loop.py PORT: an HTTP server on asyncio alone, with a task for each request,
-and a client with a connection for each call."""
+and a client with a connection for each call. In the mode "batch" a task makes
+one call for all requests that wait, and answers them."""
 
 import asyncio
 import sys
 from urllib.parse import urlsplit
 
-from plan import TRUTH, Plan, together
+from plan import LEAVES, TRUTH, Plan, together
+
+batches, waiting = [], []
 
 
 async def call(url, headers, wait):
@@ -21,6 +24,14 @@ async def call(url, headers, wait):
     if not head.startswith(b"HTTP/1.1 200 "):
         raise ValueError(answer)
     return body.decode()
+
+
+async def batch():
+    await asyncio.sleep(0.003)
+    served, waiting[:] = waiting[:], []
+    said = await call(f"http://{LEAVES[0]}/leaf/2", {TRUTH: f"batch.{len(batches)}"}, 0)
+    for connection in served:
+        connection.answer(said)
 
 
 class Connection(asyncio.Protocol):
@@ -39,8 +50,16 @@ class Connection(asyncio.Protocol):
         first, *fields = head.split("\r\n")
         fields = dict(f.lower().split(": ", 1) for f in fields)
         plan = Plan(first.split()[1], fields[TRUTH.lower()])
+        if plan.mode == "batch":
+            waiting.append(self)
+            if len(waiting) == 1:
+                batches.append(asyncio.create_task(batch()))
+            return
         said = await together(plan.mode, [call(url, headers, plan.wait) for url, headers in plan.calls])
-        body = ",".join(said).encode()
+        self.answer(",".join(said))
+
+    def answer(self, said):
+        body = said.encode()
         self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
 
