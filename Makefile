@@ -19,7 +19,7 @@ BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test verify build deps generate drift check conventions unit test-c fuzz-c mutation integration harm chaos fuzz bench bench-cmp bench-links bench-vm bench-plot test-vm test-vm-quick support verifier verifier-accept \
+.PHONY: help demo test verify build deps generate drift check conventions unit test-c fuzz-c mutation integration harm harm-vm chaos fuzz bench bench-cmp bench-links bench-vm bench-plot test-vm test-vm-quick support verifier verifier-accept \
 	pages install uninstall package image sbom test-k8s test-packaging test-go-versions go-layouts clean
 
 help: ## list the targets
@@ -72,6 +72,9 @@ integration: build ## (root) real servers and clients, on every backend that thi
 
 harm: build ## (root) agents come, go and are killed beside busy applications, whose every byte is compared
 	TRACER_AGENT=$(CURDIR)/bin/tracer-agent HARM_TIME=$(or $(HARM_TIME),60s) $(GO) test -tags integration -count=1 -timeout 30m -v ./test/harm
+
+harm-vm: ## (root) the same on stock Debian kernels in virtual machines, one after the other (KERNEL)
+	for kernel in $(KERNEL); do test/harm/vm.sh "$$kernel" || exit 1; done
 
 chaos: build ## (root) faults one by one, their outcomes in docs/faults.md; takes 10 minutes (CHAOS: further arguments)
 	@mkdir -p .cache
