@@ -8,6 +8,7 @@ cd "$REPO_DIR"
 export GOARCH=$1 CGO_ENABLED=0
 mkdir -p "$job/bin" "$job/integration"
 chmod 755 "$job" # servers that are not root look for files below it
+git describe --always --dirty >"$job/commit" # what is tested, whatever is committed meanwhile
 go build -trimpath -ldflags "-s -w" -o "$job/bin/" ./cmd/tracer-agent ./test/integration/cmd/... ./test/vm/uring
 go test -c -tags integration -o "$job/integration/it.test" ./test/integration
 go test -c -tags integration -o "$job/probes.test" ./probes

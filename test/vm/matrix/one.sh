@@ -24,7 +24,7 @@ mkdir -p "$VM_CACHE/matrix"
 {
 	echo "set $set"
 	echo "date $(date -u +%F)"
-	echo "commit $(git -C "$REPO_DIR" describe --always --dirty)"
+	echo "commit $(cat "$work/commit")"
 	grep -aE '^(release|backend|case|insns) ' "$out/stdout" || true
 } >"$VM_CACHE/matrix/$kernel.txt"
 if [ $status != 0 ]; then
