@@ -14,6 +14,7 @@
 #include "memory_tests.h"
 #include "program_tests.h"
 #include "process_tests.h"
+#include "python_tests.h"
 #if BACKEND != BACKEND_FENTRY
 #include "syscall_tests.h"
 #endif
@@ -46,6 +47,11 @@ static const struct test tests[] = {
 	{"candidates are recalled", candidates_are_recalled},
 	{"listening", listens},
 	{"limits", limits_are_counted},
+	{"tasks of asyncio", tasks_are_read},
+	{"dicts before Python 3.11", old_dicts},
+	{"names of tasks", names_of_tasks},
+	{"tasks that wait", waiting_tasks},
+	{"heads of tasks", heads_of_tasks},
 #if BACKEND != BACKEND_FENTRY
 	{"messages of recvmmsg", messages_received},
 	{"messages of sendmmsg", messages_sent},
