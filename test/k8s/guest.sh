@@ -15,7 +15,7 @@ v1) append="SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1 systemd.unified_cgroup_hierarch
 *) echo "usage: guest.sh v2|hybrid|v1 TEST FLAG..." >&2 && exit 2 ;;
 esac
 
-packages=systemd,systemd-sysv,dbus,linux-image-cloud-amd64,kmod,iproute2,iptables,conntrack,procps,containerd,containernetworking-plugins,runc,crun,podman,docker.io,etcd-server,openssl
+packages=systemd,systemd-sysv,dbus,linux-image-cloud-amd64,kmod,iproute2,iptables,conntrack,procps,containerd,containernetworking-plugins,runc,crun,podman,docker.io,docker-cli,etcd-server,openssl
 stamp=$(echo "$packages" | sha256sum | cut -c1-12)
 system=$(dirname "$K8S_BIN")/system-$stamp.tar
 if [ ! -s "$system" ]; then
