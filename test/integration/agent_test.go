@@ -132,6 +132,24 @@ func (a *agent) stdout() string {
 	return a.cmd.Stdout.(*output).String()
 }
 
+// selectedProcesses is the metric that counts them.
+const selectedProcesses = `tracer_agent_processes{verdict="selected"}`
+
+// selecting starts a program and returns once the agent has selected n more
+// processes: what user space judges after its exec it judges late on a busy machine.
+func (a *agent) selecting(t *testing.T, n int, start func()) {
+	t.Helper()
+	if trafficOnly() {
+		start()
+		return
+	}
+	before := a.scrape(t)[selectedProcesses]
+	start()
+	poll(t, readyLimit, fmt.Sprintf("%d more processes are selected", n), func() bool {
+		return a.scrape(t)[selectedProcesses] >= before+float64(n)
+	})
+}
+
 // acquaint runs a program once, while it waits for its standard input, until the
 // agent has judged it. What the agent knows is selected from its first instruction on;
 // a program that is executed for the first time may have ended before it is judged.
@@ -140,19 +158,18 @@ func (a *agent) acquaint(t *testing.T, args ...string) {
 	if trafficOnly() {
 		return
 	}
-	const selected = `tracer_agent_processes{verdict="selected"}`
-	before := a.scrape(t)[selected]
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), "PYTHONHOME=/usr")
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := launch(t, filepath.Base(args[0])+" to be judged", cmd)
-	poll(t, readyLimit, args[0]+" is selected", func() bool { return a.scrape(t)[selected] > before })
+	before := a.scrape(t)[selectedProcesses]
+	var p *process
+	a.selecting(t, 1, func() { p = launch(t, filepath.Base(args[0])+" to be judged", cmd) })
 	stdin.Close() // the end of what it reads ends it
 	<-p.exited
-	poll(t, readyLimit, args[0]+" is gone", func() bool { return a.scrape(t)[selected] == before })
+	poll(t, readyLimit, args[0]+" is gone", func() bool { return a.scrape(t)[selectedProcesses] == before })
 }
 
 // shutdown sends SIGTERM and requires a prompt, successful end.

@@ -153,16 +153,17 @@ func TestUnixSockets(t *testing.T) {
 
 	th := newTheme(t, agentOptions{args: []string{"--exe", dir + "/*", "--pid", family(t, guni, 2)}})
 	servers := []*server{{process: guni, name: "gunicorn", unix: path}}
-	start := func(name string, cmd *exec.Cmd, path string) {
-		p := launch(t, name, cmd)
+	start := func(name string, processes int, cmd *exec.Cmd, path string) {
+		var p *process
+		th.agent.selecting(t, processes, func() { p = launch(t, name, cmd) })
 		waitListening(t, p, "unix", path)
 		servers = append(servers, &server{process: p, name: name, unix: path})
 	}
-	start("go", exec.Command(web, "unix:"+dir+"/go.sock"), dir+"/go.sock")
-	start("go abstract", exec.Command(web, "unix:@"+filepath.Base(dir)), "@"+filepath.Base(dir))
+	start("go", 1, exec.Command(web, "unix:"+dir+"/go.sock"), dir+"/go.sock")
+	start("go abstract", 1, exec.Command(web, "unix:@"+filepath.Base(dir)), "@"+filepath.Base(dir))
 	cmd := nginx(t, "unix:"+dir+"/nginx.sock")
 	cmd.Path = nginxPath
-	start("nginx", cmd, dir+"/nginx.sock")
+	start("nginx", 3, cmd, dir+"/nginx.sock") // two of them workers
 	for _, s := range servers {
 		for _, r := range []request{
 			{target: "/ok"}, {target: "/missing?x=1"}, {target: "/ok?root=" + strings.ReplaceAll(s.name, " ", ""), root: true},
@@ -182,7 +183,11 @@ func TestBothEnds(t *testing.T) {
 	web, curl := copyProgram(t, binary("webserver"), dir), copyProgram(t, "/usr/bin/curl", dir)
 	th := newTheme(t, agentOptions{args: []string{"--exe", dir + "/*"}, protocol: otlptest.HTTP})
 	port, path := newPorts(t).take(t), filepath.Join(dir, "web.sock")
-	s := run(t, "go", port, exec.Command(web, fmt.Sprintf("127.0.0.1:%d", port), "unix:"+path)).single()
+	th.agent.acquaint(t, curl, "-K", "-")
+	var s *server
+	th.agent.selecting(t, 1, func() {
+		s = run(t, "go", port, exec.Command(web, fmt.Sprintf("127.0.0.1:%d", port), "unix:"+path)).single()
+	})
 	waitListening(t, s.process, "unix", path)
 	base := fmt.Sprintf("http://127.0.0.1:%d", port)
 	th.send(t, "TCP", func(c *tcase) { bothEnds(c, curl, base, "/size/1000") })
