@@ -64,17 +64,16 @@ type SyscallTracepointProgressKey struct {
 }
 
 type SyscallTracepointPythonLayout struct {
-	_           structs.HostLayout
-	Context     uint64
-	Tasks       uint64
-	NumberType  uint64
-	TaskName    uint16
-	TaskContext uint16
-	Text        uint16
-	Closure     uint16
-	Wakeup      uint16
-	OldKeys     uint16
-	Pad         [2]uint16
+	_          structs.HostLayout
+	Context    uint64
+	Tasks      uint64
+	NumberType uint64
+	TaskName   uint16
+	Text       uint16
+	Closure    uint16
+	Wakeup     uint16
+	OldKeys    uint16
+	Pad        [3]uint16
 }
 
 type SyscallTracepointScratch struct {

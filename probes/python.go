@@ -12,16 +12,15 @@ import (
 // PythonLayout says where a process's CPython keeps what tells its asyncio tasks
 // apart (struct python_layout).
 type PythonLayout struct {
-	Context     uint64 // address of the main thread's current context
-	Tasks       uint64 // address of the dict of running tasks
-	NumberType  uint64 // address of the type of numbers
-	TaskName    uint16 // in a task
-	TaskContext uint16 // in a task
-	Text        uint16 // the characters of an ASCII string
-	Closure     uint16 // in a function
-	Wakeup      uint16 // in what wakes a task up: the task
-	OldKeys     uint16 // 1: dicts are as before Python 3.11
-	Pad         [2]uint16
+	Context    uint64 // address of the main thread's current context
+	Tasks      uint64 // address of the dict of running tasks
+	NumberType uint64 // address of the type of numbers
+	TaskName   uint16 // in a task; its context follows, and what it waits for stands two words before
+	Text       uint16 // the characters of an ASCII string
+	Closure    uint16 // in a function
+	Wakeup     uint16 // in what wakes a task up: the task
+	OldKeys    uint16 // 1: dicts are as before Python 3.11
+	Pad        [3]uint16
 }
 
 // SetPython tells the kernel how to tell a watched process's asyncio tasks

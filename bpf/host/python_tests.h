@@ -35,7 +35,7 @@ static struct python_layout *python(void)
 
 	py = (struct python_layout){
 		.context = AT(H_THREAD), .tasks = AT(H_DICT), .number_type = NUMBER_TYPE,
-		.task_name = 144, .task_context = 152, .text = 48, .closure = 72, .wakeup = 24,
+		.task_name = 144, .text = 48, .closure = 72, .wakeup = 24,
 	};
 	memset(heap, 0, sizeof(heap));
 	heap[H_THREAD] = CONTEXT;
@@ -62,6 +62,7 @@ static const struct ev_data *read_tasks(const struct python_layout *py)
 	bpf_map_update_elem(&python_by_tgid, &tgid, py, BPF_ANY);
 	host_map_memory(heap, sizeof(heap), true);
 	note_task(sc);
+	sc->request = 1;
 	note_asyncio(SLOT_SEND);
 	host_unmap_memory();
 	return &sc->ev;

@@ -9,13 +9,12 @@ struct python_layout {
 	u64 context;	  /* address of the main thread's current context */
 	u64 tasks;	  /* address of the dict of running tasks, by event loop */
 	u64 number_type;  /* address of the type of numbers: the name of a task that nobody asked for */
-	u16 task_name;	  /* in a task ... */
-	u16 task_context;
-	u16 text;	  /* the characters of an ASCII string */
+	u16 task_name;	  /* in a task; its context follows, and what it waits for stands two words before */
+	u16 text;	  /* the characters of an ASCII string: 40 or 48 */
 	u16 closure;	  /* in a function */
 	u16 wakeup;	  /* in what wakes a task up: the task */
 	u16 old_keys;	  /* dicts are as before Python 3.11 */
-	u16 pad[2];
+	u16 pad[3];
 };
 
 /* tgid -> layout. Written by user space; read when a message head is sent iff the verdict says so. */
@@ -41,7 +40,21 @@ static __always_inline u64 user_word(u64 addr)
 {
 	u64 v = 0;
 
+	if (addr < 4096) /* a fault costs more than all else here */
+		return 0;
 	return bpf_probe_read_user(&v, sizeof(v), (void *)addr) ? 0 : v;
+}
+
+/* What matters of a task. */
+struct py_task {
+	u64 type, loop, callback;	    /* as they lie, from PY_TYPE on */
+	u64 waits_for, coroutine, name, context; /* as they lie, the name at task_name */
+};
+
+static __always_inline bool task_read(struct py_task *t, u64 task, const struct python_layout *py)
+{
+	return task >= 4096 && !bpf_probe_read_user(&t->type, 24, (void *)(task + PY_TYPE)) &&
+	       !bpf_probe_read_user(&t->waits_for, 32, (void *)(task + py->task_name - 16));
 }
 
 /* The value that was put last into a small dict. */
@@ -51,7 +64,7 @@ static __always_inline u64 dict_last(u64 dict, bool old)
 	u64 head[5] = {};
 	u64 entries, n, table;
 
-	if (bpf_probe_read_user(head, sizeof(head), (void *)keys))
+	if (keys < 4096 || bpf_probe_read_user(head, sizeof(head), (void *)keys))
 		return 0;
 	if (old) { /* reference count, size, function, usable, entries */
 		table = head[1];
@@ -68,29 +81,40 @@ static __always_inline u64 dict_last(u64 dict, bool old)
 	return user_word(entries + table + (n - 1) * 24 + 16); /* hash, key, value */
 }
 
+/* An object that is a name: a string's characters start behind four or, before Python 3.12, five words. */
+struct py_name {
+	u64 type, length;
+	u64 words[6];
+};
+
 /* The number in "Task-123", or in a number object; 0: somebody gave the task another name. */
 static __always_inline u64 task_number(u64 name, const struct python_layout *py)
 {
-	char text[5 + PY_NAME_MAX + 3] = {};
-	u64 head[4] = {}, n = 0;
+	struct py_name o = {};
+	u64 n = 0;
 
-	if (bpf_probe_read_user(head, sizeof(head), (void *)name))
+	if (name < 4096 || bpf_probe_read_user(&o, sizeof(o), (void *)(name + PY_TYPE)))
 		return 0;
-	if (head[1] == py->number_type) { /* digits of 30 bits, their count above three bits */
-		if (head[2] == 1 << 3)
-			return (u32)head[3];
-		return head[2] == 2 << 3 ? (u32)head[3] | (head[3] >> 32) << 30 : 0;
+	if (o.type == py->number_type) { /* digits of 30 bits, their count above three bits */
+		if (o.length == 1 << 3)
+			return (u32)o.words[0];
+		return o.length == 2 << 3 ? (u32)o.words[0] | (o.words[0] >> 32) << 30 : 0;
 	}
-	const u64 len = head[2];
+	const char *text = (const char *)&o.words[2];
 
-	if (len < 6 || len > 5 + PY_NAME_MAX || bpf_probe_read_user(text, sizeof(text), (void *)(name + py->text)))
+	if (py->text == 48) {
+		o.words[2] = o.words[3];
+		o.words[3] = o.words[4];
+		o.words[4] = o.words[5];
+	}
+	if (o.length < 6 || o.length > 5 + PY_NAME_MAX)
 		return 0;
 	if (text[0] != 'T' || text[1] != 'a' || text[2] != 's' || text[3] != 'k' || text[4] != '-' || text[5] == '0')
 		return 0;
 	for (int i = 5; i < 5 + PY_NAME_MAX; i++) {
 		const u8 digit = (u8)text[i] - '0';
 
-		if (i >= len)
+		if (i >= o.length)
 			break;
 		if (digit > 9)
 			return 0;
@@ -100,38 +124,37 @@ static __always_inline u64 task_number(u64 name, const struct python_layout *py)
 }
 
 /* asyncio numbers its tasks. The address tells apart what somebody named like that. */
-static __always_inline u64 task_id(u64 task, const struct python_layout *py)
+static __always_inline u64 task_id(u64 task, u64 name, const struct python_layout *py)
 {
-	const u64 n = task_number(user_word(task + py->task_name), py);
+	const u64 n = task_number(name, py);
 
 	return n ? n ^ task << 24 : 0;
 }
 
-/* Is this a task that waits for future? What it waits for stands two words before its name. */
-static __always_inline bool waits_for(u64 task, u64 future, u64 type, const struct python_layout *py)
+/* Is this a task that waits for future, one of the same type as another? */
+static __always_inline bool waits_for(struct py_task *t, u64 task, u64 future, u64 type, const struct python_layout *py)
 {
-	return task && user_word(task + PY_TYPE) == type && user_word(task + py->task_name - 16) == future;
+	return task_read(t, task, py) && t->type == type && t->waits_for == future;
 }
 
-/* The task that future wakes up when it is done, if one waits for it. */
-static __always_inline u64 task_behind(u64 future, u64 type, const struct python_layout *py)
-{
-	const u64 waiter = user_word(user_word(future + PY_CALLBACK) + py->wakeup);
-
-	return future && waits_for(waiter, future, type, py) ? waiter : 0;
-}
-
-/* The task that waits for the end of task: by itself, by asyncio.gather, or, before Python 3.12, by
+/* The task that waits for the end of t, at task: by itself, by asyncio.gather, or, before Python 3.12, by
  * asyncio.wait_for; 0: not known. What is no such thing ends in a task that waits for something else. */
-static __always_inline u64 task_waiting(u64 task, const struct python_layout *py)
+static __always_inline u64 task_waiting(const struct py_task *t, u64 task, const struct python_layout *py)
 {
-	const u64 type = user_word(task + PY_TYPE), callback = user_word(task + PY_CALLBACK);
-	u64 waiter = task_behind(task, type, py);
+	struct py_task w = {};
+	u64 waiter = user_word(t->callback + py->wakeup), future;
 
-	if (waiter || !callback)
-		return waiter;
-	waiter = task_behind(user_word(user_word(user_word(callback + py->closure) + PY_GATHERED) + PY_CELL), type, py);
-	return waiter ? waiter : task_behind(user_word(user_word(callback + PY_ARGS) + PY_FIRST), type, py);
+	if (!t->callback)
+		return 0;
+	if (waits_for(&w, waiter, task, t->type, py))
+		return task_id(waiter, w.name, py);
+	future = user_word(user_word(user_word(t->callback + py->closure) + PY_GATHERED) + PY_CELL);
+	waiter = user_word(user_word(future + PY_CALLBACK) + py->wakeup);
+	if (waits_for(&w, waiter, future, t->type, py))
+		return task_id(waiter, w.name, py);
+	future = user_word(user_word(t->callback + PY_ARGS) + PY_FIRST);
+	waiter = user_word(user_word(future + PY_CALLBACK) + py->wakeup);
+	return waits_for(&w, waiter, future, t->type, py) ? task_id(waiter, w.name, py) : 0;
 }
 
 /* The slot's record starts with a head that this thread sends: notes on behalf of which task. */
@@ -147,13 +170,12 @@ __noinline int note_asyncio(u32 slot)
 	if (!py)
 		return 0;
 	const u64 context = user_word(py->context), task = dict_last(py->tasks, py->old_keys);
+	struct py_task t = {};
 
-	if (!context || !task || user_word(task + py->task_context) != context)
+	if (!context || !task_read(&t, task, py) || t.context != context)
 		return 0;
-	sc->ev.task = task_id(task, py);
-	const u64 waiter = task_waiting(task, py);
-
-	if (waiter)
-		sc->ev.parent_task = task_id(waiter, py);
+	sc->ev.task = task_id(task, t.name, py);
+	if (sc->request)
+		sc->ev.parent_task = task_waiting(&t, task, py);
 	return 0;
 }

@@ -69,7 +69,7 @@ func (s *programs) tellOfTasks(tgid uint32, l pybin.Layout) error {
 	}
 	kl := probes.PythonLayout{
 		Context: l.Context, Tasks: l.Tasks, NumberType: l.NumberType,
-		TaskName: l.TaskName, TaskContext: l.TaskContext, Text: l.Text, Closure: l.Closure, Wakeup: l.Wakeup,
+		TaskName: l.TaskName, Text: l.Text, Closure: l.Closure, Wakeup: l.Wakeup,
 	}
 	if l.OldKeys {
 		kl.OldKeys = 1

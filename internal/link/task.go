@@ -63,6 +63,9 @@ func (l *Linker) addCaller(n *Node, by list, task uint64) bool {
 // waited for, since the request arrived were for it.
 func (l *Linker) answeredBy(n *Node, task, ktime uint64) {
 	p := n.proc
+	if !p.calls {
+		return
+	}
 	for by := byCaller; by <= byWaiter; by++ {
 		for c := l.lists[listKey{list: by, tgid: p.tgid, a: task}]; c != nil; c = c.hooks[by].next {
 			l.mayServe(c, n, ktime)

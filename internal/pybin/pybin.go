@@ -23,16 +23,15 @@ var ErrNoTasks = errors.New("asyncio is not in use")
 // Layout says where a process's interpreter keeps what tells its tasks apart.
 // Addresses are the process's own.
 type Layout struct {
-	Minor       int    // of the version: 11 is Python 3.11
-	Context     uint64 // address of the pointer to the main thread's current context
-	Tasks       uint64 // address of the dict of running tasks, by event loop
-	NumberType  uint64 // address of the type int
-	TaskName    uint16 // offset in a task
-	TaskContext uint16 // offset in a task
-	Text        uint16 // offset of an ASCII string's characters
-	Closure     uint16 // offset in a function
-	Wakeup      uint16 // offset of the task in what wakes it up
-	OldKeys     bool   // dicts are as before Python 3.11
+	Minor      int    // of the version: 11 is Python 3.11
+	Context    uint64 // address of the pointer to the main thread's current context
+	Tasks      uint64 // address of the dict of running tasks, by event loop
+	NumberType uint64 // address of the type int
+	TaskName   uint16 // offset in a task; its context follows, and what it waits for stands two words before
+	Text       uint16 // offset of an ASCII string's characters
+	Closure    uint16 // offset in a function
+	Wakeup     uint16 // offset of the task in what wakes it up
+	OldKeys    bool   // dicts are as before Python 3.11
 }
 
 // Is says whether a process seems to run a CPython that is known here.
@@ -77,7 +76,7 @@ func (in *interpreter) layout(base uint64) (Layout, error) {
 	if err != nil {
 		return Layout{}, err
 	}
-	l := Layout{TaskName: in.taskName, TaskContext: in.taskName + 8, Text: in.text, Closure: in.closure, Wakeup: in.wakeup, OldKeys: in.oldKeys}
+	l := Layout{TaskName: in.taskName, Text: in.text, Closure: in.closure, Wakeup: in.wakeup, OldKeys: in.oldKeys}
 	if in.runtime, err = s.address("_PyRuntime"); err != nil {
 		return l, err
 	}
