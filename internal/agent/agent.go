@@ -88,7 +88,7 @@ func (a *Agent) start(ctx context.Context, opts Options) error {
 	if a.probes, err = probes.Open(po, a.log); err != nil {
 		return err
 	}
-	a.programs = newPrograms(a.probes, a.log)
+	a.programs = newPrograms(a.probes, a.cfg.Linking.LookIntoProcesses, a.log)
 	do := discoveryOptions(a.log, opts.Version)
 	do.Pods = podsOf(a.cluster)
 	a.discovery, err = discovery.New(matcher, kernel{a.probes, a.programs}, do)
@@ -114,8 +114,10 @@ func (a *Agent) start(ctx context.Context, opts Options) error {
 	if err := a.discovery.Start(ctx); err != nil {
 		return fmt.Errorf("look for processes to trace: %w", err)
 	}
-	if err := a.programs.try(); err != nil { // with all that it has: nothing will help
-		a.programs.withoutProbes(err)
+	if a.cfg.Linking.LookIntoProcesses {
+		if err := a.programs.try(); err != nil { // with all that it has: nothing will help
+			a.programs.withoutProbes(err)
+		}
 	}
 	a.programs.catchUp()
 	a.shrink()

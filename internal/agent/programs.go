@@ -30,6 +30,7 @@ type programs struct {
 	young  chan uint32    // those that are looked into when they are old enough ...
 	calls  chan uint32    // ... or begin to connect
 	bare   atomic.Bool    // no process gets a probe
+	shut   bool           // nor is any looked into
 	ended  chan io.Closer // probes of processes that are over: the kernel takes its time to remove one
 
 	looking sync.Mutex // held while an executable is read: only byFile is used under it
@@ -68,9 +69,11 @@ const (
 	freshQueue = 1024 // processes that wait to be looked at; others are when they first say something
 )
 
-func newPrograms(p *probes.Probes, log *slog.Logger) *programs {
+// newPrograms returns what knows programs, and of processes only their executable
+// unless into says that they may be looked into.
+func newPrograms(p *probes.Probes, into bool, log *slog.Logger) *programs {
 	return &programs{
-		probes: p, log: log, fresh: make(chan uint32, freshQueue), young: make(chan uint32, freshQueue), calls: make(chan uint32, freshQueue), ended: make(chan io.Closer, freshQueue),
+		probes: p, shut: !into, log: log, fresh: make(chan uint32, freshQueue), young: make(chan uint32, freshQueue), calls: make(chan uint32, freshQueue), ended: make(chan io.Closer, freshQueue),
 		byFile: map[file]*program{}, byTGID: map[uint32]*process{},
 	}
 }
@@ -124,7 +127,7 @@ func (s *programs) catchUp() {
 // opens takes the news that a process begins to connect. It does not wait. A
 // nil programs, of a replay, takes no notice.
 func (s *programs) opens(tgid uint32) {
-	if s == nil {
+	if s == nil || s.shut {
 		return
 	}
 	s.mu.Lock()
@@ -153,7 +156,7 @@ func (s *programs) layout(tgid uint32) probes.GoLayout {
 	defer s.mu.Unlock()
 	p := s.byTGID[tgid]
 	switch {
-	case p == nil:
+	case p == nil || s.shut:
 		return probes.GoLayout{}
 	case p.python.told:
 		return probes.GoLayout{Python: 1}
@@ -182,6 +185,9 @@ func (s *programs) kind(tgid uint32) link.Program {
 	s.mu.Lock()
 	s.byTGID[tgid] = p
 	s.mu.Unlock()
+	if s.shut {
+		return prog.kind
+	}
 	if prog.layout.Goid != 0 {
 		s.tell(tgid, p)
 	}

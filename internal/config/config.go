@@ -171,6 +171,10 @@ type Linking struct {
 	// What to do with processes that are seen to export spans of their own
 	// (OTLP): `silent` traces only what their SDK does not, `all` everything.
 	InstrumentedProcesses string `yaml:"instrumented_processes" check:"oneof=silent|all"`
+	// Whether to look into selected processes for what runs in them: to read
+	// the ids of Go's goroutines and of asyncio's tasks, and to put a breakpoint
+	// into Go's HTTP client. Without it their calls are linked by less.
+	LookIntoProcesses bool `yaml:"look_into_processes"`
 }
 
 // Kubernetes says what the agent learns from the Kubernetes API.

@@ -37,7 +37,7 @@ func Default() Config {
 			BatchInterval:  20 * time.Millisecond,
 		},
 		Limits:  Limits{IdleUnixConnection: 10 * time.Second, PipelinedRequests: 1024, HeldSpans: 8192},
-		Linking: Linking{Hold: 100 * time.Millisecond, InstrumentedProcesses: "silent"},
+		Linking: Linking{Hold: 100 * time.Millisecond, InstrumentedProcesses: "silent", LookIntoProcesses: true},
 		Log:     Log{Level: "info", Format: "text"},
 	}
 }
