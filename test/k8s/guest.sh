@@ -1,19 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# guest.sh HIERARCHY TEST FLAG...: runs the tests that a regular expression names in a
-# virtual machine: a stock Debian with systemd, containerd, docker, podman and crun, whose
-# cgroups are v2 alone, hybrid or v1 alone. K8S_BIN, K8S_PROGRAMS and TRACER_AGENT as for
-# the tests. The system is fetched at the first run and kept beside K8S_BIN.
+# guest.sh TEST FLAG...: runs the tests that a regular expression names in a virtual
+# machine: a stock Debian with systemd, cgroup v2 alone, containerd, docker, podman and
+# crun. K8S_BIN, K8S_PROGRAMS and TRACER_AGENT as for the tests. The system is fetched at
+# the first run and kept beside K8S_BIN.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-hierarchy=$1 tests=$2
-shift 2
-case $hierarchy in
-v2) append= ;;
-hybrid) append="SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1 systemd.unified_cgroup_hierarchy=0" ;;
-v1) append="SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1 systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1" ;;
-*) echo "usage: guest.sh v2|hybrid|v1 TEST FLAG..." >&2 && exit 2 ;;
-esac
+[ $# -ge 1 ] || { echo "usage: guest.sh TEST FLAG..." >&2 && exit 2; }
 
 packages=systemd,systemd-sysv,dbus,linux-image-cloud-amd64,kmod,iproute2,iptables,conntrack,procps,containerd,containernetworking-plugins,runc,crun,podman,docker.io,docker-cli,etcd-server,openssl
 stamp=$(echo "$packages" | sha256sum | cut -c1-12)
@@ -38,7 +31,7 @@ cp "$here"/*.sh "$root/src/test/k8s/"
 for name in kube-apiserver kubelet kube-controller-manager kube-scheduler kube-proxy kubectl; do cp "$K8S_BIN/$name" "$root/k8s/"; done
 cp -r "$K8S_PROGRAMS" "$root/programs"
 cp "$TRACER_AGENT" "$root/k8s/tracer-agent"
-printf '%s\n' "$tests" "$@" >"$root/src/flags"
+printf '%s\n' "$@" >"$root/src/flags"
 install -m 755 "$here/guest-job.sh" "$root/sbin/guest-job"
 # No service but the tests is started.
 cat >"$root/etc/systemd/system/tests.service" <<'END'
@@ -61,7 +54,7 @@ rm -rf "$root"
 nice -n 5 timeout -k 5 "${K8S_GUEST_TIMEOUT:-2400}" qemu-system-x86_64 -accel tcg,thread=single,tb-size=512 -icount shift=0,sleep=on -cpu max,-cx16,la57=off -m 4G \
 	-nodefaults -no-reboot -display none -monitor none -net none -serial "file:$work/console" -serial "file:$work/said" \
 	-drive "file=$work/disk,format=raw,if=none,id=root,cache=unsafe" -device nvme,serial=root,drive=root \
-	-kernel "$work/vmlinuz" -append "console=ttyS0 no_timer_check quiet panic=-1 oops=panic root=/dev/nvme0n1 rootfstype=ext4 rootwait rw net.ifnames=0 systemd.unit=tests.service systemd.mask=serial-getty@ttyS0.service $append" \
+	-kernel "$work/vmlinuz" -append "console=ttyS0 no_timer_check quiet panic=-1 oops=panic root=/dev/nvme0n1 rootfstype=ext4 rootwait rw net.ifnames=0 systemd.unit=tests.service systemd.mask=serial-getty@ttyS0.service" \
 	</dev/null || echo "guest: QEMU ended with $?" >&2
 tr -d '\r' <"$work/said" | grep -v '^@@status' || true
 status=$(tr -d '\r' <"$work/said" | sed -n 's/^@@status //p' | tail -n 1)

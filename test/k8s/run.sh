@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # run.sh [FLAG...]: installs what the tests need, builds a Kubernetes control plane and
 # node through the Go module proxy (once, minutes), and runs the tests: on this machine,
-# then those that its cgroups matter to in guests with systemd, one for each hierarchy of
-# GUESTS (v2, hybrid, v1; "" for none). With flags of a test binary (-test.run TestPeers)
-# on this machine alone.
+# then those that cgroups matter to in a guest with systemd and cgroup v2 alone. With flags
+# of a test binary (-test.run TestPeers) on this machine alone.
 set -eu
 cd "$(dirname "$0")/../.."
 go=${GO:-go}
@@ -26,9 +25,5 @@ CGO_ENABLED=0 "$go" test -c -tags k8s -o "$K8S_PROGRAMS/k8s.test" ./test/k8s
 export K8S_BIN K8S_PROGRAMS TRACER_AGENT="$PWD/bin/tracer-agent"
 (cd test/k8s && PATH=$K8S_BIN:$PATH "$K8S_PROGRAMS/k8s.test" -test.timeout 30m "$@")
 [ $# = 0 ] || exit 0
-for hierarchy in ${GUESTS-v2 hybrid}; do
-	echo "== guest with cgroups $hierarchy"
-	tests=TestRuntimes
-	[ $hierarchy != v2 ] || tests='TestRuntimes|TestFirstRequest|TestDaemonSetOnANode'
-	test/k8s/guest.sh $hierarchy "^($tests)\$" -test.v
-done
+echo "== guest with cgroup v2 alone"
+test/k8s/guest.sh '^(TestRuntimes|TestFirstRequest|TestDaemonSetOnANode)$' -test.v
