@@ -50,7 +50,7 @@ type program struct {
 	kind     link.Program
 	layout   probes.GoLayout
 	entry    uint64 // of net/http.(*persistConn).roundTrip in the file, 0: not there
-	noPython bool   // a process was looked at that ran none; changes under mu
+	noPython int    // processes that were looked at and ran none; changes under mu
 }
 
 type process struct {

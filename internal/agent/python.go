@@ -24,11 +24,14 @@ const (
 	// asyncio so far, asyncioPause how long it is left alone in between.
 	asyncioTries = 8
 	asyncioPause = time.Second
+	// notPython is how many processes have to run no Python until that is taken
+	// to be so of their program. One may have been looked at while it started.
+	notPython = 3
 )
 
 // open says that a process is worth a look. mu is held.
 func (p *process) open(now time.Time) bool {
-	return p.program.kind == link.OtherProgram && !p.program.noPython && !p.python.told && p.python.tries < asyncioTries && !now.Before(p.python.next)
+	return p.program.kind == link.OtherProgram && p.program.noPython < notPython && !p.python.told && p.python.tries < asyncioTries && !now.Before(p.python.next)
 }
 
 // lookForTasks tells the kernel where a process keeps its asyncio tasks, if it has any.
@@ -46,7 +49,8 @@ func (s *programs) lookForTasks(tgid uint32) {
 	p.python.next = time.Now().Add(asyncioPause)
 	p.python.told = err == nil // before the kernel is: a verdict that is set meanwhile says so, too
 	if errors.Is(err, pybin.ErrNotPython) {
-		p.program.noPython = true
+		p.program.noPython++
+		p.python.tries = asyncioTries
 	}
 	s.mu.Unlock()
 	if err == nil {

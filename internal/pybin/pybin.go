@@ -14,8 +14,11 @@ import (
 	"os"
 )
 
-// ErrNotPython says that a process runs no CPython, or none that is known here.
+// ErrNotPython says that a process has loaded no CPython, or none that is known here.
 var ErrNotPython = errors.New("no known CPython")
+
+// errUnlike says that what is loaded is not as it should be. It may still start.
+var errUnlike = errors.New("unlike a running CPython")
 
 // ErrNoTasks says that a process has not imported asyncio so far.
 var ErrNoTasks = errors.New("asyncio is not in use")
@@ -32,12 +35,6 @@ type Layout struct {
 	Closure    uint16 // offset in a function
 	Wakeup     uint16 // offset of the task in what wakes it up
 	OldKeys    bool   // dicts are as before Python 3.11
-}
-
-// Is says whether a process seems to run a CPython that is known here.
-func Is(pid uint32) bool {
-	_, _, err := find(pid)
-	return err == nil
 }
 
 // Inspect reads where a process keeps its tasks. It returns ErrNotPython, or
@@ -95,7 +92,7 @@ func (in *interpreter) layout(base uint64) (Layout, error) {
 	}
 	l.Tasks = in.lookup(in.word(module+moduleDict), "_current_tasks")
 	if l.Tasks == 0 {
-		return l, in.or(ErrNotPython)
+		return l, in.or(fmt.Errorf("%w: asyncio has no running tasks", errUnlike))
 	}
 	return l, in.err
 }
@@ -117,7 +114,7 @@ func (in *interpreter) mainThread(state uint64) (uint64, error) {
 		}
 		return thread, in.err
 	}
-	return 0, in.or(fmt.Errorf("%w: the main thread is not among its threads", ErrNotPython))
+	return 0, in.or(fmt.Errorf("%w: the main thread is not among its threads", errUnlike))
 }
 
 // or returns why memory could not be read, else err.

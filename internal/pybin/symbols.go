@@ -29,7 +29,7 @@ func (m *memory) symbols(base uint64) (*symbols, error) {
 	m.read(h[:], base)
 	le := binary.LittleEndian
 	if string(h[:6]) != elf.ELFMAG+"\x02\x01" || le.Uint16(h[54:]) != 56 {
-		return nil, fmt.Errorf("%w: no 64-bit ELF image", ErrNotPython)
+		return nil, fmt.Errorf("%w: no 64-bit ELF image", errUnlike)
 	}
 	s := &symbols{m: m}
 	dynamic, bias := uint64(0), base
@@ -47,7 +47,7 @@ func (m *memory) symbols(base uint64) (*symbols, error) {
 	}
 	s.bias = bias
 	if dynamic == 0 {
-		return nil, fmt.Errorf("%w: nothing is exported", ErrNotPython)
+		return nil, fmt.Errorf("%w: nothing is exported", errUnlike)
 	}
 	s.tables(bias + dynamic)
 	return s, m.err
@@ -76,7 +76,7 @@ func (s *symbols) tables(dynamic uint64) {
 
 // address returns where an exported symbol is in memory.
 func (s *symbols) address(name string) (uint64, error) {
-	missing := fmt.Errorf("%w: %s is not exported", ErrNotPython, name)
+	missing := fmt.Errorf("%w: %s is not exported", errUnlike, name)
 	if s.hash == 0 || s.names == 0 || s.values == 0 {
 		return 0, missing
 	}
