@@ -9,10 +9,10 @@ here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 [ $# -ge 1 ] || { echo "usage: vm.sh KERNEL [BACKEND]" >&2; exit 2; }
 kernel=$1 backend=${2:-}
 cd "$here/../.."
-case $kernel in *-arm64) arch=arm64 ;; *) arch=amd64 ;; esac
+. test/vm/env.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-GOARCH=$arch CGO_ENABLED=0 go test -c -tags integration -o "$work/harm.test" ./test/harm
+GOARCH=$(arch_of "$kernel") CGO_ENABLED=0 go test -c -tags integration -o "$work/harm.test" ./test/harm
 cp -r test/harm/testdata "$work/"
 # khugepaged, at the lowest priority, starves in a busy guest while RCU waits for it.
 VM_APPEND="${VM_APPEND:-} transparent_hugepage=never" VM_TIMEOUT=${VM_TIMEOUT:-1800} VM_SMP=${VM_SMP:-1} \
