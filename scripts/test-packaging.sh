@@ -44,4 +44,4 @@ GO=$go "$one/deploy/packaging/package.sh" "$work/dist"
 echo "== testing"
 export TRACER_DIST="$work/dist" TRACER_DIST_AGAIN="$work/again"
 cd "$one"
-unshare --mount --propagation private "$go" test -count=1 -tags packaging -timeout 30m ${RUN:+-run "$RUN"} ${VERBOSE:+-v} ./test/packaging
+unshare --mount --propagation private "$go" test -count=1 -tags packaging -timeout 60m ${RUN:+-run "$RUN"} ${VERBOSE:+-v} ./test/packaging

@@ -51,7 +51,7 @@ rm -rf "$root"
 # The clock counts instructions while the guest computes, so that its limits of time
 # hold on a busy machine. The processor is described as test/vm/run.sh does, where the
 # reasons stand.
-nice -n 5 timeout -k 5 "${K8S_GUEST_TIMEOUT:-2400}" qemu-system-x86_64 -accel tcg,thread=single,tb-size=512 -icount shift=0,sleep=on -cpu max,-cx16,la57=off -m 4G \
+nice -n 5 timeout -k 5 "${K8S_GUEST_TIMEOUT:-3600}" qemu-system-x86_64 -accel tcg,thread=single,tb-size=512 -icount shift=0,sleep=on -cpu max,-cx16,la57=off -m 4G \
 	-nodefaults -no-reboot -display none -monitor none -net none -serial "file:$work/console" -serial "file:$work/said" \
 	-drive "file=$work/disk,format=raw,if=none,id=root,cache=unsafe" -device nvme,serial=root,drive=root \
 	-kernel "$work/vmlinuz" -append "console=ttyS0 no_timer_check quiet panic=-1 oops=panic root=/dev/nvme0n1 rootfstype=ext4 rootwait rw net.ifnames=0 systemd.unit=tests.service systemd.mask=serial-getty@ttyS0.service" \
