@@ -10,7 +10,7 @@ cd "$(dirname "$(readlink -f "$0")")"
 kernel=$1
 shift
 if [ $# = 0 ]; then
-	set -- "-test.run='TestLinks/^(go|go-detached|go-shared-workers|go-background|python-.*|gunicorn-.*|node-.*|nginx-proxy.*|apache-prefork-proxy)$|TestRestart|TestReusedPorts|TestUnixSockets|TestRequestID'"
+	set -- "-test.run='TestLinks/^(go|go-detached|go-shared-workers|go-background|python-.*|asyncio|gunicorn-.*|node-.*|nginx-proxy.*|apache-prefork-proxy)$|TestRestart|TestClockSteps|TestReusedPorts|TestUnixSockets|TestRequestID'"
 fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -22,5 +22,5 @@ go test -c -tags links -o "$work/links.test" .
 go build -o "$work/prebuilt/" ./services/leaf ./services/sdkservice ./services/goservice ../../cmd/tracer-agent
 AGENT_BIN=$work/prebuilt/tracer-agent VM_ACCEL=${VM_ACCEL:-tcg,thread=single -icount shift=0,sleep=off} VM_TIMEOUT=${VM_TIMEOUT:-3600} \
 	"$VM_DIR/guest.sh" "$kernel" "$VM_CACHE/out/links-$(basename "$kernel")" \
-	"TRACER_LINKS_PREBUILT=\$PWD/prebuilt TRACER_BACKEND=${TRACER_BACKEND:-} ./links.test -test.timeout=60m $*" \
+	"TRACER_LINKS_STEP_CLOCK=1 TRACER_LINKS_PREBUILT=\$PWD/prebuilt TRACER_BACKEND=${TRACER_BACKEND:-} ./links.test -test.timeout=60m $*" \
 	"$work/links.test" "$work/services" "$work/prebuilt"
