@@ -32,9 +32,6 @@ func (g *generations) has(task uint64) bool { return g.young[task] || g.old[task
 // for which request it was. It returns false if none can.
 func (l *Linker) awaitTask(n *Node, now uint64) bool {
 	p := n.proc
-	if n.task == 0 {
-		return false
-	}
 	n.byTask = l.addCaller(n, byCaller, n.task)
 	n.byTask = l.addCaller(n, byWaiter, n.waiter) || n.byTask
 	if !n.byTask {

@@ -33,6 +33,7 @@ func TestTask(t *testing.T) {
 	w.calls(12, 0, "of b")
 	w.calls(11, 99, "of a")
 	w.calls(21, 13, "gathered by c")
+	w.calls(0, 13, "of a task with a name of its own")
 	w.calls(31, 32, "of nobody")
 	w.answers(b, 12, "b")
 	w.answers(a, 11, "a")
@@ -43,6 +44,7 @@ func TestTask(t *testing.T) {
 	w.child("of a", "a", Task)
 	w.child("of b", "b", Task)
 	w.child("gathered by c", "c", Task)
+	w.child("of a task with a name of its own", "c", Task)
 	w.root("of nobody")
 }
 
