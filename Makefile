@@ -23,7 +23,7 @@ BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VE
 	pages install uninstall package image sbom test-k8s test-packaging test-go-versions go-layouts clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: build ## (root) trace four small services and print their traces; needs Go only
 	@if [ "$$(id -u)" != 0 ]; then echo "make demo loads BPF programs: run it as root" >&2; exit 1; fi
@@ -134,7 +134,7 @@ image: ## bin/dist: the container image alone, an OCI archive for ARCHES
 sbom: ## bin/dist: the bill of materials alone, CycloneDX, for ARCHES
 	GO="$(GO)" VERSION="$(VERSION)" ONLY=sbom deploy/packaging/package.sh "$(DIST)" $(ARCHES)
 
-test-k8s: build ## (root) a real API server and a real node; builds Kubernetes through the Go proxy first (minutes, once)
+test-k8s: build ## (root) a real API server and real nodes, one in a guest with cgroup v2 alone; builds Kubernetes through the Go proxy first (minutes, once)
 	GO="$(GO)" test/k8s/run.sh
 
 test-packaging: build ## (root) packages, image, unit and dropped capabilities, in clean roots; installs what it needs
