@@ -37,7 +37,8 @@ type FentryConn struct {
 	Kind       [2]uint8
 	Pad        uint8
 	Err        uint16
-	Pad2       [4]uint8
+	Epoch      uint16
+	Pad2       [2]uint8
 	_          [4]byte
 	EarlyKtime [2]uint64
 	Early      [2][32]uint8
@@ -222,6 +223,7 @@ const (
 	FentryProgUnixRecv         = "unix_recv"
 	FentryProgUnixSend         = "unix_send"
 	FentryVarAbiTypes          = "abi_types"
+	FentryVarAnnounceEpoch     = "announce_epoch"
 	FentryVarRecalling         = "recalling"
 	FentryVarRequestHeadBytes  = "request_head_bytes"
 	FentryVarResponseHeadBytes = "response_head_bytes"
@@ -315,6 +317,7 @@ type FentryMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type FentryVariableSpecs struct {
 	AbiTypes          *ebpf.VariableSpec `ebpf:"abi_types"`
+	AnnounceEpoch     *ebpf.VariableSpec `ebpf:"announce_epoch"`
 	Recalling         *ebpf.VariableSpec `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.VariableSpec `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.VariableSpec `ebpf:"response_head_bytes"`
@@ -386,6 +389,7 @@ func (m *FentryMaps) Close() error {
 // It can be passed to LoadFentryObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FentryVariables struct {
 	AbiTypes          *ebpf.Variable `ebpf:"abi_types"`
+	AnnounceEpoch     *ebpf.Variable `ebpf:"announce_epoch"`
 	Recalling         *ebpf.Variable `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.Variable `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.Variable `ebpf:"response_head_bytes"`

@@ -37,7 +37,8 @@ type SockTracepointConn struct {
 	Kind       [2]uint8
 	Pad        uint8
 	Err        uint16
-	Pad2       [4]uint8
+	Epoch      uint16
+	Pad2       [2]uint8
 	_          [4]byte
 	EarlyKtime [2]uint64
 	Early      [2][32]uint8
@@ -223,6 +224,7 @@ const (
 	SockTracepointProgSockSend         = "sock_send"
 	SockTracepointProgSockState        = "sock_state"
 	SockTracepointVarAbiTypes          = "abi_types"
+	SockTracepointVarAnnounceEpoch     = "announce_epoch"
 	SockTracepointVarRecalling         = "recalling"
 	SockTracepointVarRequestHeadBytes  = "request_head_bytes"
 	SockTracepointVarResponseHeadBytes = "response_head_bytes"
@@ -310,6 +312,7 @@ type SockTracepointMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type SockTracepointVariableSpecs struct {
 	AbiTypes          *ebpf.VariableSpec `ebpf:"abi_types"`
+	AnnounceEpoch     *ebpf.VariableSpec `ebpf:"announce_epoch"`
 	Recalling         *ebpf.VariableSpec `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.VariableSpec `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.VariableSpec `ebpf:"response_head_bytes"`
@@ -383,6 +386,7 @@ func (m *SockTracepointMaps) Close() error {
 // It can be passed to LoadSockTracepointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SockTracepointVariables struct {
 	AbiTypes          *ebpf.Variable `ebpf:"abi_types"`
+	AnnounceEpoch     *ebpf.Variable `ebpf:"announce_epoch"`
 	Recalling         *ebpf.Variable `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.Variable `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.Variable `ebpf:"response_head_bytes"`

@@ -37,7 +37,8 @@ type SyscallTracepointConn struct {
 	Kind       [2]uint8
 	Pad        uint8
 	Err        uint16
-	Pad2       [4]uint8
+	Epoch      uint16
+	Pad2       [2]uint8
 	_          [4]byte
 	EarlyKtime [2]uint64
 	Early      [2][32]uint8
@@ -214,6 +215,7 @@ const (
 	SyscallTracepointProgSockState        = "sock_state"
 	SyscallTracepointProgSyscallExit      = "syscall_exit"
 	SyscallTracepointVarAbiTypes          = "abi_types"
+	SyscallTracepointVarAnnounceEpoch     = "announce_epoch"
 	SyscallTracepointVarRecalling         = "recalling"
 	SyscallTracepointVarRequestHeadBytes  = "request_head_bytes"
 	SyscallTracepointVarResponseHeadBytes = "response_head_bytes"
@@ -299,6 +301,7 @@ type SyscallTracepointMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type SyscallTracepointVariableSpecs struct {
 	AbiTypes          *ebpf.VariableSpec `ebpf:"abi_types"`
+	AnnounceEpoch     *ebpf.VariableSpec `ebpf:"announce_epoch"`
 	Recalling         *ebpf.VariableSpec `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.VariableSpec `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.VariableSpec `ebpf:"response_head_bytes"`
@@ -370,6 +373,7 @@ func (m *SyscallTracepointMaps) Close() error {
 // It can be passed to LoadSyscallTracepointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SyscallTracepointVariables struct {
 	AbiTypes          *ebpf.Variable `ebpf:"abi_types"`
+	AnnounceEpoch     *ebpf.Variable `ebpf:"announce_epoch"`
 	Recalling         *ebpf.Variable `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.Variable `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.Variable `ebpf:"response_head_bytes"`

@@ -25,3 +25,13 @@ func (p *Probes) ForgetProgress(conn uint64, dir event.Dir) {
 	// A missing entry is what is wanted.
 	_ = p.coll.Maps["progress_by_conn"].Delete(progressKey{conn, uint64(dir)})
 }
+
+// Reannounce has every connection announced again before what it says next. If
+// that fails slices of unknown connections keep coming, which are counted.
+func (p *Probes) Reannounce() {
+	v := p.coll.Variables["announce_epoch"]
+	var epoch uint32
+	if v.Get(&epoch) == nil {
+		_ = v.Set(epoch + 1)
+	}
+}

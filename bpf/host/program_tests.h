@@ -245,3 +245,21 @@ static void reused_address(void)
 	CHECK(((const struct ev_data *)nth(EV_DATA, 2))->pos == 0, "which begins at 0");
 }
 
+/* User space forgot connections: each is told of once more, as one that was under way. */
+static void announced_again(void)
+{
+	struct host_sock *s = new_sock(AF_INET);
+
+	sock_state(&s->sk, TCP_CLOSE, TCP_SYN_SENT);
+	RECEIVES(s, request);
+	SENDS(s, response);
+	CHECK(count_of(EV_CONN) == 1 && ((const struct ev_conn *)nth(EV_CONN, 0))->flags == CONN_FRESH, "a new connection");
+	announce_epoch++;
+	RECEIVES(s, request);
+	SENDS(s, response);
+	const struct ev_conn *a = nth(EV_CONN, 0), *b = nth(EV_CONN, 1);
+
+	CHECK(count_of(EV_CONN) == 2 && count_of(EV_DATA) == 4, "%u connections, %u slices", count_of(EV_CONN), count_of(EV_DATA));
+	CHECK(b && b->conn == a->conn && b->seq[0] == a->seq[0] && b->seq[1] == a->seq[1] && !b->flags, "the same, under way");
+	announce_epoch--;
+}

@@ -41,6 +41,7 @@ static const struct test tests[] = {
 	{"ends", ends},
 	{"sequence numbers", sequences},
 	{"reused address", reused_address},
+	{"announced again", announced_again},
 	{"lives of processes", lives},
 	{"programs have names", programs_have_names},
 	{"programs are recalled", programs_are_recalled},

@@ -234,7 +234,7 @@ static __always_inline void on_bytes(struct conn *c, struct sock *sk, struct scr
 
 	if (!(c->flags & CONN_HTTP))
 		return;
-	if (!(c->flags & CONN_ANNOUNCED) && !conn_announce(c, sc, slot, sk))
+	if (!conn_announced(c) && !conn_announce(c, sc, slot, sk))
 		return;
 	if (!ship)
 		count_only(c, sc, slot, dir, len, held);

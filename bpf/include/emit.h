@@ -123,17 +123,23 @@ __noinline int announce(u32 slot)
 	return 1;
 }
 
-/* Announces c, once; again if the ring had no room. */
+static __always_inline bool conn_announced(const struct conn *c)
+{
+	return (c->flags & CONN_ANNOUNCED) && c->epoch == (u16)announce_epoch;
+}
+
+/* Announces c; again if the ring had no room, or user space may have forgotten it. */
 static __always_inline bool conn_announce(struct conn *c, struct scratch *sc, u32 slot, const struct sock *sk)
 {
 	sc->conn.conn = c->id;
-	sc->conn.flags = c->flags & CONN_OPENED ? CONN_FRESH : 0;
+	sc->conn.flags = (c->flags & (CONN_OPENED | CONN_ANNOUNCED)) == CONN_OPENED ? CONN_FRESH : 0;
 	for (int d = 0; d < 2; d++)
 		sc->conn.seq[d] = (u32)c->pos[d] + c->early_len[d];
 	sc->sock = (u64)sk;
 	if (!announce(slot))
 		return false;
 	c->flags |= CONN_ANNOUNCED;
+	c->epoch = announce_epoch;
 	return true;
 }
 

@@ -59,7 +59,8 @@ struct conn {
 	u8 kind[2];    /* enum head_kind of the heads seen so far */
 	u8 pad;
 	u16 err;       /* sk_err when it was reset */
-	u8 pad2[4];
+	u16 epoch;     /* announce_epoch when it was announced */
+	u8 pad2[2];
 	u64 early_ktime[2];	   /* when the first of these bytes moved */
 	u8 early[2][HEAD_PEEK];	   /* bytes too few to tell whether they start a head: as if they had not moved yet */
 };
@@ -67,6 +68,10 @@ struct conn {
 #define CONN_HTTP 1	 /* a head was seen: records are sent */
 #define CONN_ANNOUNCED 2 /* EV_CONN reached the ring */
 #define CONN_OPENED 4	 /* seen from connect() on */
+
+/* Connections that were announced under another number are announced again when next they say something.
+ * Written by user space, when it forgot some. */
+u32 announce_epoch;
 
 /* tgid -> verdict. Written by user space and by the process life-cycle programs; read by every hook. */
 struct {

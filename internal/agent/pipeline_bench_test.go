@@ -31,6 +31,7 @@ type silent struct{}
 
 func (silent) Progress(uint64, event.Dir) (pos, ktime uint64, ok bool) { return 0, 0, false }
 func (silent) ForgetProgress(uint64, event.Dir)                        {}
+func (silent) Reannounce()                                             {}
 
 // benchPipeline is a pipeline whose processes are all selected.
 func benchPipeline(b *testing.B, sink spanbuilder.Sink) *pipeline {

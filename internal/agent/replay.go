@@ -118,6 +118,9 @@ func (p *player) Progress(id uint64, d event.Dir) (pos, ktime uint64, ok bool) {
 // ForgetProgress implements conn.Kernel.
 func (p *player) ForgetProgress(id uint64, d event.Dir) { delete(p.progress, direction{id, uint64(d)}) }
 
+// Reannounce does nothing: what was announced again is in the recording.
+func (p *player) Reannounce() {}
+
 // play handles all frames. The error is io.ErrUnexpectedEOF if the last one is cut.
 func (p *player) play(ctx context.Context, r *record.Reader) error {
 	for ctx.Err() == nil {

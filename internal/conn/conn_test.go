@@ -239,6 +239,44 @@ func TestEviction(t *testing.T) {
 	}
 }
 
+// TestForgottenAndUsedAgain: a connection that was forgotten is traced again once
+// the kernel was asked to announce what is in use; one that was not forgotten goes on.
+func TestForgottenAndUsedAgain(t *testing.T) {
+	k := newSimKernel(8192, 2048)
+	table, rec := newTestTable(t, k)
+	idle, busy := k.open(1), k.open(2)
+	idle.unix = true
+	exchange := func(c *simConn) {
+		c.recv([]byte(get))
+		c.send([]byte(ok))
+	}
+	exchange(idle)
+	k.tick(uint64(time.Hour))
+	busy.recv([]byte(get))
+	table.Sweep(k.now)
+	if n := table.Stats().OpenConnections; n != 1 {
+		t.Fatalf("%d connections after the sweep, want 1", n)
+	}
+	busy.send([]byte(ok))
+	exchange(idle)
+	exchange(busy)
+	balance(t, table, rec)
+	if s := table.Stats(); s.Exchanges != 5-1 || s.UnknownConn != 0 || s.OpenConnections != 2 {
+		t.Errorf("%+v, want 4 exchanges on 2 connections, no unknown slice", s)
+	}
+	for i := range testLimits().Connections { // displaces both
+		exchange(k.open(uint64(10 + i)))
+	}
+	before := table.Stats().Exchanges
+	exchange(busy) // nobody has asked for it yet
+	table.Sweep(k.tick(recallEvery))
+	exchange(busy)
+	balance(t, table, rec)
+	if s := table.Stats(); s.Exchanges != before+1 || s.UnknownConn != 2 {
+		t.Errorf("%+v, want %d exchanges and 2 unknown slices", s, before+1)
+	}
+}
+
 // TestPipelineLimit gives up a connection with too many requests in flight.
 func TestPipelineLimit(t *testing.T) {
 	k := newSimKernel(16384, 2048)

@@ -28,6 +28,7 @@ type simConn struct {
 	idle   int
 	http   bool
 	known  bool // announced
+	epoch  int  // when
 }
 
 // simKernel holds what connections share. It is a Kernel for the Table.
@@ -43,6 +44,7 @@ type simKernel struct {
 	queued       bool            // records wait for drain
 	progress     map[quietKey]at // directions that only count
 	forgotten    int
+	epoch        int // of announcements
 	recordsOut   int
 	mirror       mirror // nil: none
 }
@@ -78,6 +80,8 @@ func (k *simKernel) ForgetProgress(id uint64, d event.Dir) {
 	k.forgotten++
 	delete(k.progress, quietKey{id, d})
 }
+
+func (k *simKernel) Reannounce() { k.epoch++ }
 
 func (k *simKernel) tick(ns uint64) uint64 {
 	k.now += ns
@@ -314,18 +318,22 @@ func (c *simConn) ship(d event.Dir, b []byte, got int, kind headKind) uint64 {
 }
 
 func (c *simConn) announce(now uint64, request bool) bool {
-	if c.known {
+	if c.known && c.epoch == c.k.epoch {
 		return true
 	}
-	e := event.Conn{Ktime: now, ID: c.id, TGID: 100, TID: 101, Fresh: c.fresh, Family: event.FamilyInet, Local: local, Remote: remote}
+	fresh := c.fresh && !c.known
+	e := event.Conn{Ktime: now, ID: c.id, TGID: 100, TID: 101, Fresh: fresh, Family: event.FamilyInet, Local: local, Remote: remote}
 	if c.unix {
-		e = event.Conn{Ktime: now, ID: c.id, TGID: 100, TID: 101, Fresh: c.fresh, Family: event.FamilyUnix, Path: "/run/app.sock"}
+		e = event.Conn{Ktime: now, ID: c.id, TGID: 100, TID: 101, Fresh: fresh, Family: event.FamilyUnix, Path: "/run/app.sock"}
 	}
-	c.known = c.k.emit(&e)
-	if !c.known && request {
-		c.k.lostRequests++
+	if !c.k.emit(&e) {
+		if request {
+			c.k.lostRequests++
+		}
+		return false
 	}
-	return c.known
+	c.known, c.epoch = true, c.k.epoch
+	return true
 }
 
 func (c *simConn) data(d event.Dir, n int, flags uint32) event.Data {

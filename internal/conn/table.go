@@ -38,6 +38,8 @@ type Kernel interface {
 	// Progress tells how far a quiet direction got, and when.
 	Progress(conn uint64, dir event.Dir) (pos, ktime uint64, ok bool)
 	ForgetProgress(conn uint64, dir event.Dir)
+	// Reannounce has every connection announced again before what it says next.
+	Reannounce()
 }
 
 // Stats count what happened to messages. Every request that was recognised
@@ -74,6 +76,8 @@ type Table struct {
 	stats      Stats
 	outbound   int    // connections on which requests are sent
 	opened     uint64 // ktime of the last Open
+	forgot     bool   // connections that may still be in use
+	recalled   uint64 // when connections were last announced again
 
 	scratch     *httpparse.Scratch // shared by all parsers: one of them works at a time
 	freeParsers []*httpparse.Parser
@@ -112,11 +116,12 @@ func (t *Table) Stats() Stats {
 
 // Conn makes a connection known.
 func (t *Table) Conn(e *event.Conn) {
-	if old := t.conns[e.ID]; old != nil {
-		t.remove(old, &t.stats.DroppedBroken)
+	if t.conns[e.ID] != nil {
+		return // others were forgotten, this one was not
 	}
 	for len(t.conns) >= t.limits.Connections && t.tail != nil {
 		t.remove(t.tail, &t.stats.DroppedEvicted)
+		t.forgot = true
 	}
 	c := &conn{seq: e.Seq, self: e.Self, peerSelf: e.Peer, id: e.ID, fresh: e.Fresh, lastSeen: e.Ktime, tgid: e.TGID, tid: e.TID}
 	c.peer.Local, c.peer.Remote, c.peer.UnixPath = e.Local, e.Remote, e.Path
@@ -128,6 +133,7 @@ func (t *Table) Conn(e *event.Conn) {
 func (t *Table) Data(e *event.Data) {
 	c := t.conns[e.Conn]
 	if c == nil { // forgotten
+		t.forgot = true
 		t.stats.UnknownConn++
 		if startsMessage(e) && !isResponse(e) {
 			t.stats.Requests++
@@ -238,6 +244,9 @@ func (t *Table) Poll() {
 // Of heads that were parsed nothing is kept beyond a Sweep.
 func (t *Table) Sweep(now uint64) {
 	t.scratch.Forget()
+	if t.recalled != 0 && now-t.recalled < recallEvery {
+		return
+	}
 	for c := t.tail; c != nil; {
 		prev := c.prev
 		if c.peer.IsUnix() && now > c.lastSeen && now-c.lastSeen > uint64(t.limits.IdleUnix) {
@@ -245,9 +254,23 @@ func (t *Table) Sweep(now uint64) {
 				t.eof(c, c.requests.Other())
 			}
 			t.remove(c, &t.stats.DroppedEvicted)
+			t.forgot = true
 		}
 		c = prev
 	}
+	if t.forgot {
+		t.recall(now)
+	}
+}
+
+// recallEvery is the least time between two announcements of all connections, in
+// nanoseconds: each costs a record for each connection that is in use.
+const recallEvery = 5e9
+
+// recall has what was forgotten announced again, should it be in use.
+func (t *Table) recall(now uint64) {
+	t.forgot, t.recalled = false, now
+	t.kernel.Reannounce()
 }
 
 func (t *Table) unquiet(key quietKey, s *stream) {
