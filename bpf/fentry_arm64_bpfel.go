@@ -64,6 +64,37 @@ type FentryProgressKey struct {
 	Dir  uint64
 }
 
+type FentryPyLook struct {
+	_    structs.HostLayout
+	Task struct {
+		_         structs.HostLayout
+		Type      uint64
+		Loop      uint64
+		Callback  uint64
+		WaitsFor  uint64
+		Coroutine uint64
+		Name      uint64
+		Context   uint64
+	}
+	Waiter struct {
+		_         structs.HostLayout
+		Type      uint64
+		Loop      uint64
+		Callback  uint64
+		WaitsFor  uint64
+		Coroutine uint64
+		Name      uint64
+		Context   uint64
+	}
+	Name struct {
+		_      structs.HostLayout
+		Type   uint64
+		Length uint64
+		Words  [6]uint64
+	}
+	Keys [5]uint64
+}
+
 type FentryPythonLayout struct {
 	_          structs.HostLayout
 	Context    uint64
@@ -198,6 +229,7 @@ const (
 	FentryMapControlRing       = "control_ring"
 	FentryMapDataRing          = "data_ring"
 	FentryMapFreshConn         = "fresh_conn"
+	FentryMapLookBySlot        = "look_by_slot"
 	FentryMapProgressByConn    = "progress_by_conn"
 	FentryMapPythonByTgid      = "python_by_tgid"
 	FentryMapRecalledByTgid    = "recalled_by_tgid"
@@ -301,6 +333,7 @@ type FentryMapSpecs struct {
 	ControlRing      *ebpf.MapSpec `ebpf:"control_ring"`
 	DataRing         *ebpf.MapSpec `ebpf:"data_ring"`
 	FreshConn        *ebpf.MapSpec `ebpf:"fresh_conn"`
+	LookBySlot       *ebpf.MapSpec `ebpf:"look_by_slot"`
 	ProgressByConn   *ebpf.MapSpec `ebpf:"progress_by_conn"`
 	PythonByTgid     *ebpf.MapSpec `ebpf:"python_by_tgid"`
 	RecalledByTgid   *ebpf.MapSpec `ebpf:"recalled_by_tgid"`
@@ -352,6 +385,7 @@ type FentryMaps struct {
 	ControlRing      *ebpf.Map `ebpf:"control_ring"`
 	DataRing         *ebpf.Map `ebpf:"data_ring"`
 	FreshConn        *ebpf.Map `ebpf:"fresh_conn"`
+	LookBySlot       *ebpf.Map `ebpf:"look_by_slot"`
 	ProgressByConn   *ebpf.Map `ebpf:"progress_by_conn"`
 	PythonByTgid     *ebpf.Map `ebpf:"python_by_tgid"`
 	RecalledByTgid   *ebpf.Map `ebpf:"recalled_by_tgid"`
@@ -372,6 +406,7 @@ func (m *FentryMaps) Close() error {
 		m.ControlRing,
 		m.DataRing,
 		m.FreshConn,
+		m.LookBySlot,
 		m.ProgressByConn,
 		m.PythonByTgid,
 		m.RecalledByTgid,

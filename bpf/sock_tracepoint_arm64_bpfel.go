@@ -71,6 +71,37 @@ type SockTracepointProgressKey struct {
 	Dir  uint64
 }
 
+type SockTracepointPyLook struct {
+	_    structs.HostLayout
+	Task struct {
+		_         structs.HostLayout
+		Type      uint64
+		Loop      uint64
+		Callback  uint64
+		WaitsFor  uint64
+		Coroutine uint64
+		Name      uint64
+		Context   uint64
+	}
+	Waiter struct {
+		_         structs.HostLayout
+		Type      uint64
+		Loop      uint64
+		Callback  uint64
+		WaitsFor  uint64
+		Coroutine uint64
+		Name      uint64
+		Context   uint64
+	}
+	Name struct {
+		_      structs.HostLayout
+		Type   uint64
+		Length uint64
+		Words  [6]uint64
+	}
+	Keys [5]uint64
+}
+
 type SockTracepointPythonLayout struct {
 	_          structs.HostLayout
 	Context    uint64
@@ -205,6 +236,7 @@ const (
 	SockTracepointMapControlRing       = "control_ring"
 	SockTracepointMapDataRing          = "data_ring"
 	SockTracepointMapFreshConn         = "fresh_conn"
+	SockTracepointMapLookBySlot        = "look_by_slot"
 	SockTracepointMapMmsgByTask        = "mmsg_by_task"
 	SockTracepointMapProgressByConn    = "progress_by_conn"
 	SockTracepointMapPythonByTgid      = "python_by_tgid"
@@ -295,6 +327,7 @@ type SockTracepointMapSpecs struct {
 	ControlRing      *ebpf.MapSpec `ebpf:"control_ring"`
 	DataRing         *ebpf.MapSpec `ebpf:"data_ring"`
 	FreshConn        *ebpf.MapSpec `ebpf:"fresh_conn"`
+	LookBySlot       *ebpf.MapSpec `ebpf:"look_by_slot"`
 	MmsgByTask       *ebpf.MapSpec `ebpf:"mmsg_by_task"`
 	ProgressByConn   *ebpf.MapSpec `ebpf:"progress_by_conn"`
 	PythonByTgid     *ebpf.MapSpec `ebpf:"python_by_tgid"`
@@ -347,6 +380,7 @@ type SockTracepointMaps struct {
 	ControlRing      *ebpf.Map `ebpf:"control_ring"`
 	DataRing         *ebpf.Map `ebpf:"data_ring"`
 	FreshConn        *ebpf.Map `ebpf:"fresh_conn"`
+	LookBySlot       *ebpf.Map `ebpf:"look_by_slot"`
 	MmsgByTask       *ebpf.Map `ebpf:"mmsg_by_task"`
 	ProgressByConn   *ebpf.Map `ebpf:"progress_by_conn"`
 	PythonByTgid     *ebpf.Map `ebpf:"python_by_tgid"`
@@ -368,6 +402,7 @@ func (m *SockTracepointMaps) Close() error {
 		m.ControlRing,
 		m.DataRing,
 		m.FreshConn,
+		m.LookBySlot,
 		m.MmsgByTask,
 		m.ProgressByConn,
 		m.PythonByTgid,

@@ -64,6 +64,37 @@ type SyscallTracepointProgressKey struct {
 	Dir  uint64
 }
 
+type SyscallTracepointPyLook struct {
+	_    structs.HostLayout
+	Task struct {
+		_         structs.HostLayout
+		Type      uint64
+		Loop      uint64
+		Callback  uint64
+		WaitsFor  uint64
+		Coroutine uint64
+		Name      uint64
+		Context   uint64
+	}
+	Waiter struct {
+		_         structs.HostLayout
+		Type      uint64
+		Loop      uint64
+		Callback  uint64
+		WaitsFor  uint64
+		Coroutine uint64
+		Name      uint64
+		Context   uint64
+	}
+	Name struct {
+		_      structs.HostLayout
+		Type   uint64
+		Length uint64
+		Words  [6]uint64
+	}
+	Keys [5]uint64
+}
+
 type SyscallTracepointPythonLayout struct {
 	_          structs.HostLayout
 	Context    uint64
@@ -198,6 +229,7 @@ const (
 	SyscallTracepointMapControlRing       = "control_ring"
 	SyscallTracepointMapDataRing          = "data_ring"
 	SyscallTracepointMapFreshConn         = "fresh_conn"
+	SyscallTracepointMapLookBySlot        = "look_by_slot"
 	SyscallTracepointMapProgressByConn    = "progress_by_conn"
 	SyscallTracepointMapPythonByTgid      = "python_by_tgid"
 	SyscallTracepointMapRecalledByTgid    = "recalled_by_tgid"
@@ -285,6 +317,7 @@ type SyscallTracepointMapSpecs struct {
 	ControlRing      *ebpf.MapSpec `ebpf:"control_ring"`
 	DataRing         *ebpf.MapSpec `ebpf:"data_ring"`
 	FreshConn        *ebpf.MapSpec `ebpf:"fresh_conn"`
+	LookBySlot       *ebpf.MapSpec `ebpf:"look_by_slot"`
 	ProgressByConn   *ebpf.MapSpec `ebpf:"progress_by_conn"`
 	PythonByTgid     *ebpf.MapSpec `ebpf:"python_by_tgid"`
 	RecalledByTgid   *ebpf.MapSpec `ebpf:"recalled_by_tgid"`
@@ -336,6 +369,7 @@ type SyscallTracepointMaps struct {
 	ControlRing      *ebpf.Map `ebpf:"control_ring"`
 	DataRing         *ebpf.Map `ebpf:"data_ring"`
 	FreshConn        *ebpf.Map `ebpf:"fresh_conn"`
+	LookBySlot       *ebpf.Map `ebpf:"look_by_slot"`
 	ProgressByConn   *ebpf.Map `ebpf:"progress_by_conn"`
 	PythonByTgid     *ebpf.Map `ebpf:"python_by_tgid"`
 	RecalledByTgid   *ebpf.Map `ebpf:"recalled_by_tgid"`
@@ -356,6 +390,7 @@ func (m *SyscallTracepointMaps) Close() error {
 		m.ControlRing,
 		m.DataRing,
 		m.FreshConn,
+		m.LookBySlot,
 		m.ProgressByConn,
 		m.PythonByTgid,
 		m.RecalledByTgid,

@@ -51,6 +51,27 @@ struct py_task {
 	u64 waits_for, coroutine, name, context; /* as they lie, the name at task_name */
 };
 
+/* An object that is a name: a string's characters start behind four or, before Python 3.12, five words. */
+struct py_name {
+	u64 type, length;
+	u64 words[6];
+};
+
+/* Copies of what is looked at: on the stack they would not fit into what a chain of calls may use. */
+struct py_look {
+	struct py_task task, waiter;
+	struct py_name name;
+	u64 keys[5];
+};
+
+/* enum scratch_slot -> copies. Used by note_asyncio alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SLOT_MAX);
+	__type(key, u32);
+	__type(value, struct py_look);
+} look_by_slot SEC(".maps");
+
 static __always_inline bool task_read(struct py_task *t, u64 task, const struct python_layout *py)
 {
 	return task >= 4096 && !bpf_probe_read_user(&t->type, 24, (void *)(task + PY_TYPE)) &&
@@ -58,63 +79,51 @@ static __always_inline bool task_read(struct py_task *t, u64 task, const struct 
 }
 
 /* The value that was put last into a small dict. */
-static __always_inline u64 dict_last(u64 dict, bool old)
+static __always_inline u64 dict_last(u64 *head, u64 dict, bool old)
 {
+	const u64 size = sizeof(((struct py_look *)0)->keys);
 	const u64 keys = user_word(dict + PY_DICT_KEYS);
-	u64 head[5] = {};
 	u64 entries, n, table;
 
-	if (keys < 4096 || bpf_probe_read_user(head, sizeof(head), (void *)keys))
+	if (keys < 4096 || bpf_probe_read_user(head, size, (void *)keys))
 		return 0;
 	if (old) { /* reference count, size, function, usable, entries */
 		table = head[1];
 		n = head[4];
-		entries = keys + sizeof(head);
+		entries = keys + size;
 	} else { /* reference count, log2 sizes of table and index, kind, usable, entries */
 		table = (head[1] >> 8) & 0xff;
 		table = table < 8 && !((head[1] >> 16) & 0xff) ? 1ULL << table : ~0ULL;
 		n = head[3];
-		entries = keys + sizeof(head) - sizeof(u64);
+		entries = keys + size - sizeof(u64);
 	}
 	if (table > 128 || !n || n > 128)
 		return 0;
 	return user_word(entries + table + (n - 1) * 24 + 16); /* hash, key, value */
 }
 
-/* An object that is a name: a string's characters start behind four or, before Python 3.12, five words. */
-struct py_name {
-	u64 type, length;
-	u64 words[6];
-};
-
 /* The number in "Task-123", or in a number object; 0: somebody gave the task another name. */
-static __always_inline u64 task_number(u64 name, const struct python_layout *py)
+static __always_inline u64 task_number(struct py_name *o, u64 name, const struct python_layout *py)
 {
-	struct py_name o = {};
 	u64 n = 0;
 
-	if (name < 4096 || bpf_probe_read_user(&o, sizeof(o), (void *)(name + PY_TYPE)))
+	if (name < 4096 || bpf_probe_read_user(o, sizeof(*o), (void *)(name + PY_TYPE)))
 		return 0;
-	if (o.type == py->number_type) { /* digits of 30 bits, their count above three bits */
-		if (o.length == 1 << 3)
-			return (u32)o.words[0];
-		return o.length == 2 << 3 ? (u32)o.words[0] | (o.words[0] >> 32) << 30 : 0;
+	if (o->type == py->number_type) { /* digits of 30 bits, their count above three bits */
+		if (o->length == 1 << 3)
+			return (u32)o->words[0];
+		return o->length == 2 << 3 ? (u32)o->words[0] | (o->words[0] >> 32) << 30 : 0;
 	}
-	const char *text = (const char *)&o.words[2];
+	const char *text = (const char *)&o->words[py->text == 48 ? 3 : 2];
 
-	if (py->text == 48) {
-		o.words[2] = o.words[3];
-		o.words[3] = o.words[4];
-		o.words[4] = o.words[5];
-	}
-	if (o.length < 6 || o.length > 5 + PY_NAME_MAX)
+	if (o->length < 6 || o->length > 5 + PY_NAME_MAX)
 		return 0;
 	if (text[0] != 'T' || text[1] != 'a' || text[2] != 's' || text[3] != 'k' || text[4] != '-' || text[5] == '0')
 		return 0;
 	for (int i = 5; i < 5 + PY_NAME_MAX; i++) {
 		const u8 digit = (u8)text[i] - '0';
 
-		if (i >= o.length)
+		if (i >= o->length)
 			break;
 		if (digit > 9)
 			return 0;
@@ -124,9 +133,9 @@ static __always_inline u64 task_number(u64 name, const struct python_layout *py)
 }
 
 /* asyncio numbers its tasks. The address tells apart what somebody named like that. */
-static __always_inline u64 task_id(u64 task, u64 name, const struct python_layout *py)
+static __always_inline u64 task_id(struct py_look *look, u64 task, u64 name, const struct python_layout *py)
 {
-	const u64 n = task_number(name, py);
+	const u64 n = task_number(&look->name, name, py);
 
 	return n ? n ^ task << 24 : 0;
 }
@@ -137,24 +146,28 @@ static __always_inline bool waits_for(struct py_task *t, u64 task, u64 future, u
 	return task_read(t, task, py) && t->type == type && t->waits_for == future;
 }
 
-/* The task that waits for the end of t, at task: by itself, by asyncio.gather, or, before Python 3.12, by
- * asyncio.wait_for; 0: not known. What is no such thing ends in a task that waits for something else. */
-static __always_inline u64 task_waiting(const struct py_task *t, u64 task, const struct python_layout *py)
+/* The task that waits for the end of the one looked at, which is at task: by itself, by asyncio.gather, or,
+ * before Python 3.12, by asyncio.wait_for; 0: not known. What is no such thing ends in a task that waits for
+ * something else. */
+static __always_inline u64 task_waiting(struct py_look *look, u64 task, const struct python_layout *py)
 {
-	struct py_task w = {};
+	const struct py_task *t = &look->task;
+	struct py_task *w = &look->waiter;
 	u64 waiter = user_word(t->callback + py->wakeup), future;
 
 	if (!t->callback)
 		return 0;
-	if (waits_for(&w, waiter, task, t->type, py))
-		return task_id(waiter, w.name, py);
-	future = user_word(user_word(user_word(t->callback + py->closure) + PY_GATHERED) + PY_CELL);
-	waiter = user_word(user_word(future + PY_CALLBACK) + py->wakeup);
-	if (waits_for(&w, waiter, future, t->type, py))
-		return task_id(waiter, w.name, py);
-	future = user_word(user_word(t->callback + PY_ARGS) + PY_FIRST);
-	waiter = user_word(user_word(future + PY_CALLBACK) + py->wakeup);
-	return waits_for(&w, waiter, future, t->type, py) ? task_id(waiter, w.name, py) : 0;
+	if (!waits_for(w, waiter, task, t->type, py)) {
+		future = user_word(user_word(user_word(t->callback + py->closure) + PY_GATHERED) + PY_CELL);
+		waiter = user_word(user_word(future + PY_CALLBACK) + py->wakeup);
+		if (!waits_for(w, waiter, future, t->type, py)) {
+			future = user_word(user_word(t->callback + PY_ARGS) + PY_FIRST);
+			waiter = user_word(user_word(future + PY_CALLBACK) + py->wakeup);
+			if (!waits_for(w, waiter, future, t->type, py))
+				return 0;
+		}
+	}
+	return task_id(look, waiter, w->name, py);
 }
 
 /* The slot's record starts with a head that this thread sends: notes on behalf of which task. */
@@ -167,15 +180,16 @@ __noinline int note_asyncio(u32 slot)
 	const u32 tgid = sc->ev.tgid;
 	const struct python_layout *py = bpf_map_lookup_elem(&python_by_tgid, &tgid);
 
-	if (!py)
-		return 0;
-	const u64 context = user_word(py->context), task = dict_last(py->tasks, py->old_keys);
-	struct py_task t = {};
+	struct py_look *look = bpf_map_lookup_elem(&look_by_slot, &slot);
 
-	if (!context || !task_read(&t, task, py) || t.context != context)
+	if (!py || !look)
 		return 0;
-	sc->ev.task = task_id(task, t.name, py);
+	const u64 context = user_word(py->context), task = dict_last(look->keys, py->tasks, py->old_keys);
+
+	if (!context || !task_read(&look->task, task, py) || look->task.context != context)
+		return 0;
+	sc->ev.task = task_id(look, task, look->task.name, py);
 	if (sc->request)
-		sc->ev.parent_task = task_waiting(&t, task, py);
+		sc->ev.parent_task = task_waiting(look, task, py);
 	return 0;
 }
