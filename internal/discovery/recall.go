@@ -63,7 +63,7 @@ func (d *Discovery) learn(e Exec) {
 		return
 	}
 	p, err := d.fs.open(e.TGID)
-	if err != nil {
+	if err != nil || p.stat.stack == 0 { // its memory is gone before it is
 		d.recallEnded(e)
 		return
 	}
@@ -72,7 +72,12 @@ func (d *Discovery) learn(e Exec) {
 	}
 	j := d.matcher.ofProgram(d.judge(p))
 	exe, err := p.exe()
-	if again, gone := d.fs.open(e.TGID); gone != nil || err != nil || again.stat.stack != e.Stack {
+	again, gone := d.fs.open(e.TGID)
+	if gone != nil || again.stat.stack == 0 {
+		d.recallEnded(e)
+		return
+	}
+	if err != nil || again.stat.stack != e.Stack {
 		return // perhaps another program's path was read
 	}
 	if j.State == StateUnknown {

@@ -113,6 +113,21 @@ func TestRecalledAndEnded(t *testing.T) {
 	}
 }
 
+// TestRecalledAndEnding: a process that is about to end has no memory any more.
+func TestRecalledAndEnding(t *testing.T) {
+	w := newWorld(t)
+	d, k := w.started(Rules{Include: []Rule{{Name: "shop", Exe: []string{"/bin/a"}}}})
+	w.runs(k, d, proc{pid: 10, stack: 7, exe: "/bin/a"}, 1)
+	w.put(proc{pid: 20, exe: "/unreadable"})
+	k.programOf = func(uint32) (uint64, uint64) { return 1, 8 }
+	k.exec(20)
+	k.deliver(d, -1)
+	w.remove(20)
+	if target := d.Lookup(20); target == nil || target.Service != "shop" {
+		t.Errorf("target %+v, want one of service shop", target)
+	}
+}
+
 // TestRecalledWithoutNews: the event of the exec was lost.
 func TestRecalledWithoutNews(t *testing.T) {
 	w := newWorld(t)
