@@ -208,6 +208,7 @@ static void close_conn(const char *line)
 	ring = flow;
 	s->sk.sk_err = err;
 	sock_state(&s->sk, TCP_ESTABLISHED, TCP_CLOSE);
+	sock_destroy(&s->sk);
 }
 
 int main(void)

@@ -205,6 +205,11 @@ static void ends(void)
 	s->sk.sk_err = 104;
 	sock_state(&s->sk, TCP_ESTABLISHED, TCP_CLOSE);
 	CHECK(!nth(EV_CLOSE, 0), "what arrived before the reset can still be read");
+	s->sk.sk_receive_queue.qlen = 0;
+	sock_state(&s->sk, TCP_ESTABLISHED, TCP_CLOSE);
+	CHECK(!nth(EV_CLOSE, 0), "what is being sent has yet to be told of");
+	SENDS(s, response);
+	CHECK(nth(EV_DATA, 1), "as it is");
 	s->sk.sk_err = 0;
 	sock_destroy(&s->sk);
 	e = nth(EV_CLOSE, 0);

@@ -221,8 +221,12 @@ int BPF_PROG(sock_state, const struct sock *sk, const int oldstate, const int ne
 
 	if (!c)
 		return 0;
-	if (newstate == TCP_CLOSE)
+	if (newstate == TCP_CLOSE) {
 		c->err = sk->sk_err;
+		/* Reset while the task holds it, perhaps in the middle of a call that has yet to be told of. */
+		if (sk->sk_err && sk->sk_socket)
+			return 0;
+	}
 	/* close() shuts both ways and empties the queue (tcp_close), shutdown(SHUT_WR) does neither. What
 	 * arrived before a reset or the last FIN can still be read. */
 	if ((newstate == TCP_CLOSE || sk->sk_shutdown == SHUTDOWN_MASK) && !sk->sk_receive_queue.qlen)
