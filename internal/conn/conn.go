@@ -59,17 +59,18 @@ type conn struct {
 
 // stream is one direction of a connection.
 type stream struct {
-	pos    uint64            // position that is expected next
-	parser *httpparse.Parser // nil at a clean message boundary
-	lost   bool              // bytes are passed over until a message begins a turn
-	first  uint64            // ktime of the current message's first byte
-	start  uint64            // its position ...
-	facing uint64            // ... and where the other direction stood then
-	exact  bool              // both are known
-	last   uint64            // ktime of the last byte that was accounted for
-	quiet  bool              // the kernel may only move the progress entry
-	seen   uint64            // progress at the last Poll
-	seenAt uint64            // its ktime
+	pos     uint64            // position that is expected next
+	parser  *httpparse.Parser // nil at a clean message boundary
+	lost    bool              // bytes are passed over until a message begins a turn
+	first   uint64            // ktime of the current message's first byte
+	start   uint64            // its position ...
+	facing  uint64            // ... and where the other direction stood then
+	exact   bool              // both are known
+	last    uint64            // ktime of the last byte that was accounted for
+	counted bool              // the kernel may only move the progress entry
+	quiet   bool              // and that is looked at
+	seen    uint64            // progress at the last Poll
+	seenAt  uint64            // its ktime
 }
 
 // pending is an exchange whose response has not ended.

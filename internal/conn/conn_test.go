@@ -277,6 +277,28 @@ func TestForgottenAndUsedAgain(t *testing.T) {
 	}
 }
 
+// TestCountedIsNotLost: the kernel only counts the bytes of a response that began
+// before anybody looked. They are of no message, and not lost.
+func TestCountedIsNotLost(t *testing.T) {
+	k := newSimKernel(8192, 2048)
+	table, rec := newTestTable(t, k)
+	c, body := k.open(1), make([]byte, 40000)
+	c.send(body)
+	c.recv([]byte(get))
+	for range 8 {
+		c.send(body)
+		table.Poll()
+	}
+	for range 2 {
+		c.recv([]byte(get))
+		c.send([]byte(ok))
+	}
+	balance(t, table, rec)
+	if s := table.Stats(); s.LostBytes != 0 || s.Exchanges != 2 {
+		t.Errorf("%+v, want no byte lost and 2 exchanges", s)
+	}
+}
+
 // TestPipelineLimit gives up a connection with too many requests in flight.
 func TestPipelineLimit(t *testing.T) {
 	k := newSimKernel(16384, 2048)

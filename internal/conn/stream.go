@@ -91,7 +91,7 @@ func (t *Table) skip(c *conn, d event.Dir, pos, ktime uint64, late bool) bool {
 func (t *Table) pass(c *conn, d event.Dir, pos, ktime uint64, late bool) bool {
 	s := &c.streams[d]
 	n := int64(min(pos-s.pos, math.MaxInt64))
-	if !s.quiet {
+	if !s.counted {
 		t.stats.LostBytes += uint64(n)
 	}
 	s.pos = pos
@@ -249,7 +249,9 @@ func (t *Table) conclude(c *conn, e *event.Data) {
 // that record be lost, with the first that has no payload.
 func (t *Table) mark(c *conn, e *event.Data) {
 	s, key := &c.streams[e.Dir], quietKey{c.id, e.Dir}
-	switch quiet := e.Flags&event.DataQuiet != 0 || len(e.Payload) == 0; {
+	quiet := e.Flags&event.DataQuiet != 0 || len(e.Payload) == 0
+	s.counted = quiet
+	switch {
 	case quiet && !s.quiet && c.mode == live:
 		s.quiet = true
 		s.seen = 0
