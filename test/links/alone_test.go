@@ -21,7 +21,7 @@ func TestNotLookedInto(t *testing.T) {
 		t.Run(r.name, func(t *testing.T) {
 			w := &world{site: newSite(t)}
 			w.service = r.start(t, w.site)
-			before := text(t, w.service.cmd.Process.Pid)
+			before := text(t, w.service.PID())
 			w.agent = startAgent(t, newSink(t), agentOptions{block: w.block, config: "linking: {look_into_processes: false}\n"})
 			score := w.measure(t, Plan("a", 400, 3, true, r.shape), 8)
 			if n := score.Evidence["goroutine"] + score.Evidence["task"]; n != 0 {
@@ -30,7 +30,7 @@ func TestNotLookedInto(t *testing.T) {
 			if len(score.Mistakes) != 0 || score.Missing != 0 || score.Exchanges.Right != score.Exchanges.Expected {
 				t.Errorf("%+v", score)
 			}
-			if !bytes.Equal(before, text(t, w.service.cmd.Process.Pid)) {
+			if !bytes.Equal(before, text(t, w.service.PID())) {
 				t.Error("the program's code was changed")
 			}
 		})

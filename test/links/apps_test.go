@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"text/template"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // withLeaves gives cmd the leaves in its environment.
@@ -35,16 +37,16 @@ func (s *site) port(t *testing.T) string {
 }
 
 // python runs a script in Debian's Python, or in that of TRACER_LINKS_PYTHON.
-func python(script string) func(*testing.T, *site) *process {
-	return func(t *testing.T, s *site) *process {
+func python(script string) func(*testing.T, *site) *suite.Process {
+	return func(t *testing.T, s *site) *suite.Process {
 		t.Helper()
 		path := cmp.Or(os.Getenv("TRACER_LINKS_PYTHON"), "/usr/bin/python3")
 		return s.run(t, script, s.withLeaves(exec.Command(path, "-B", file(t, "apps/"+script), s.port(t))))
 	}
 }
 
-func gunicorn(args ...string) func(*testing.T, *site) *process {
-	return func(t *testing.T, s *site) *process {
+func gunicorn(args ...string) func(*testing.T, *site) *suite.Process {
+	return func(t *testing.T, s *site) *suite.Process {
 		t.Helper()
 		args := append(args, "--bind", s.addr, "--backlog", "256", "--worker-tmp-dir", s.dir, "--chdir", file(t, "apps"), "wsgi:app")
 		cmd := s.withLeaves(exec.Command("/usr/bin/gunicorn", args...))
@@ -53,8 +55,8 @@ func gunicorn(args ...string) func(*testing.T, *site) *process {
 	}
 }
 
-func uvicorn(loop string) func(*testing.T, *site) *process {
-	return func(t *testing.T, s *site) *process {
+func uvicorn(loop string) func(*testing.T, *site) *suite.Process {
+	return func(t *testing.T, s *site) *suite.Process {
 		t.Helper()
 		cmd := s.withLeaves(exec.Command("/usr/bin/python3", "-B", "-m", "uvicorn", "--app-dir", file(t, "apps"), "--port", s.port(t),
 			"--loop", loop, "--http", "h11", "--log-level", "warning", "asgi:app"))
@@ -62,15 +64,15 @@ func uvicorn(loop string) func(*testing.T, *site) *process {
 	}
 }
 
-func node(client string) func(*testing.T, *site) *process {
-	return func(t *testing.T, s *site) *process {
+func node(client string) func(*testing.T, *site) *suite.Process {
+	return func(t *testing.T, s *site) *suite.Process {
 		t.Helper()
 		return s.run(t, "node", exec.Command("/usr/bin/node", append([]string{file(t, "apps/server.js"), s.port(t), client}, s.leaves...)...))
 	}
 }
 
-func java(threads, client string) func(*testing.T, *site) *process {
-	return func(t *testing.T, s *site) *process {
+func java(threads, client string) func(*testing.T, *site) *suite.Process {
+	return func(t *testing.T, s *site) *suite.Process {
 		t.Helper()
 		if threads == "virtual" && !virtualThreads(t) {
 			t.Skip("this JDK has no virtual threads: they came with Java 21")
@@ -98,62 +100,47 @@ func virtualThreads(t *testing.T) bool {
 	return major >= 21
 }
 
-func puma(t *testing.T, s *site) *process {
+func puma(t *testing.T, s *site) *suite.Process {
 	t.Helper()
 	cmd := exec.Command("/usr/bin/puma", "--threads", "16:16", "--bind", "tcp://"+s.addr, "--environment", "production", file(t, "apps/config.ru"))
 	cmd.Dir = s.dir
 	return s.run(t, "puma", s.withLeaves(cmd))
 }
 
-func nginxProxy(t *testing.T, s *site) *process {
+func nginxProxy(t *testing.T, s *site) *suite.Process {
 	t.Helper()
 	return s.run(t, "nginx", exec.Command("/usr/sbin/nginx", "-e", "stderr", "-p", s.dir, "-c", s.render(t, "nginx-proxy.conf", nil)))
 }
 
-func haproxy(t *testing.T, s *site) *process {
+func haproxy(t *testing.T, s *site) *suite.Process {
 	t.Helper()
 	return s.run(t, "haproxy", exec.Command("/usr/sbin/haproxy", "-db", "-f", s.render(t, "haproxy.cfg", nil)))
 }
 
 // nginxFPM runs nginx and PHP-FPM, which listens on no port and is selected by
 // the title that it gives itself.
-func nginxFPM(t *testing.T, s *site) *process {
+func nginxFPM(t *testing.T, s *site) *suite.Process {
 	t.Helper()
 	copyFile(t, file(t, "apps/index.php"), filepath.Join(s.dir, "index.php"))
 	conf := s.render(t, "fpm.conf", nil)
 	s.cmdline = "php-fpm: * (" + conf + ")*"
-	fpm := launch(t, "php-fpm", exec.Command("/usr/sbin/php-fpm8.2", "-n", "--allow-to-run-as-root", "--nodaemonize", "--fpm-config", conf))
-	waitUnix(t, fpm, filepath.Join(s.dir, "php.sock"))
+	fpm := suite.Launch(t, "php-fpm", exec.Command("/usr/sbin/php-fpm8.2", "-n", "--allow-to-run-as-root", "--nodaemonize", "--fpm-config", conf))
+	suite.WaitListening(t, fpm, "unix", filepath.Join(s.dir, "php.sock"))
 	return s.run(t, "nginx", exec.Command("/usr/sbin/nginx", "-e", "stderr", "-p", s.dir, "-c", s.render(t, "nginx-fpm.conf", nil)))
 }
 
-func waitUnix(t *testing.T, p *process, path string) {
-	t.Helper()
-	poll(t, spanLimit, p.name+" listens on "+path, func() bool {
-		if !p.alive() {
-			t.Fatalf("%s ended: %v\n%s", p.name, p.err, p.out.tail(4000))
-		}
-		conn, err := net.Dial("unix", path)
-		if err != nil {
-			return false
-		}
-		conn.Close()
-		return true
-	})
-}
-
-func apachePHP(t *testing.T, s *site) *process {
+func apachePHP(t *testing.T, s *site) *suite.Process {
 	t.Helper()
 	copyFile(t, file(t, "apps/index.php"), filepath.Join(s.dir, "index.php"))
 	return s.apache(t, true)
 }
 
-func apacheProxy(t *testing.T, s *site) *process {
+func apacheProxy(t *testing.T, s *site) *suite.Process {
 	t.Helper()
 	return s.apache(t, false)
 }
 
-func (s *site) apache(t *testing.T, php bool) *process {
+func (s *site) apache(t *testing.T, php bool) *suite.Process {
 	t.Helper()
 	conf := s.render(t, "apache.conf", map[string]any{"PHP": php})
 	return s.run(t, "apache", s.withLeaves(exec.Command("/usr/sbin/apache2", "-DFOREGROUND", "-f", conf)))

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // TestClockSteps sets the wall clock an hour forth, two back and an hour forth
@@ -29,7 +31,7 @@ func TestClockSteps(t *testing.T) {
 		failed <- err
 	}()
 	for i, by := range []time.Duration{time.Hour, -2 * time.Hour, time.Hour} {
-		poll(t, time.Minute, "requests are answered", func() bool { return driver.Done.Load() >= int64((i+1)*len(plan)/5) })
+		suite.Poll(t, time.Minute, "requests are answered", func() bool { return driver.Done.Load() >= int64((i+1)*len(plan)/5) })
 		stepClock(t, by)
 	}
 	if err := <-failed; err != nil {

@@ -19,8 +19,8 @@
 // a few runtimes are measured with little traffic.
 //
 // Environment: TRACER_BACKEND is passed as --backend (default: the agent's
-// choice), TRACER_AGENT names a prebuilt agent instead of building one, and
+// choice), TRACER_AGENT names a prebuilt agent instead of building one,
 // TRACER_LINKS_TABLE names the Markdown file that gets the table, and
-// TRACER_LINKS_PREBUILT a directory with the agent and the Go services, so that
-// no Go is needed: vm.sh uses that on stock kernels.
+// TRACER_TEST_BIN a directory with the agent and the Go services, so that no Go
+// is needed: vm.sh uses that on stock kernels.
 package links

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // goBuild is a way to build the Go service.
@@ -56,8 +58,8 @@ func shapeOf(minor string) Shape {
 func (b goBuild) plain() bool { return b.toolchain == "" && b.cgo == "0" && len(b.args) == 0 }
 
 // goService builds the service in a module of its own, and starts it.
-func goService(b goBuild) func(*testing.T, *site) *process {
-	return func(t *testing.T, s *site) *process {
+func goService(b goBuild) func(*testing.T, *site) *suite.Process {
+	return func(t *testing.T, s *site) *suite.Process {
 		t.Helper()
 		return s.run(t, "goservice", exec.Command(b.build(t, s.dir), s.args()...))
 	}
@@ -66,7 +68,7 @@ func goService(b goBuild) func(*testing.T, *site) *process {
 func (b goBuild) build(t *testing.T, dir string) string {
 	t.Helper()
 	if b.plain() {
-		return built("goservice")
+		return suite.Program("goservice")
 	}
 	source, err := os.ReadFile(file(t, "goservice/main.go"))
 	if err != nil {

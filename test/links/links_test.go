@@ -28,7 +28,7 @@ func TestLinks(t *testing.T) {
 		}
 		t.Run(r.name, func(t *testing.T) {
 			w := newWorld(t, &r, agentOptions{})
-			ready = w.agent.out.String()
+			ready = w.agent.Out.String()
 			for _, l := range loads() {
 				t.Run(fmt.Sprintf("c%d", l.concurrency), func(t *testing.T) {
 					plan := Plan(fmt.Sprintf("c%d", l.concurrency), l.requests, 10, !r.mute, r.shape)

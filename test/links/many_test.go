@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"sync"
 	"testing"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // TestManyInFlight keeps 10,000 requests in flight at once: the leaves answer
@@ -19,9 +21,10 @@ func TestManyInFlight(t *testing.T) {
 	s := newSite(t)
 	build := goBuild{cgo: "0"}.build(t, s.dir)
 	// A leaf releases its requests when it has all of them, so each service has its own.
-	second := &site{block: s.block, dir: s.dir, addr: s.block.take(t), leaves: []string{s.block.take(t)}}
+	second := &site{block: s.block, dir: s.dir, addr: s.block.Addr(t), leaves: []string{s.block.Addr(t)}}
 	s.leaves = s.leaves[:1]
-	waitListening(t, launch(t, "leaf", exec.Command(built("leaf"), second.leaves...)), second.leaves[0])
+	leaf := suite.Launch(t, "leaf", exec.Command(suite.Program("leaf"), second.leaves...))
+	suite.WaitListening(t, leaf, "tcp", second.leaves[0])
 	shape := Hold(each)
 	var plan []Request
 	var parts [2][]Request

@@ -20,24 +20,25 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // namespace is a network namespace with a loopback interface, for as long as
 // the process that holds it lives.
-type namespace struct{ holder *process }
+type namespace struct{ holder *suite.Process }
 
 func newNamespace(t *testing.T) *namespace {
 	t.Helper()
-	n := &namespace{launch(t, "namespace", exec.Command("/usr/bin/unshare", "--net", "/bin/sh", "-c", "ip link set lo up && echo up && exec sleep infinity"))}
-	poll(t, spanLimit, "the namespace is up", func() bool { return n.holder.out.String() == "up\n" || !n.holder.alive() })
-	if !n.holder.alive() {
-		t.Fatalf("make a network namespace: %s", n.holder.out)
+	n := &namespace{suite.Launch(t, "namespace", exec.Command("/usr/bin/unshare", "--net", "/bin/sh", "-c", "ip link set lo up && echo up && exec sleep infinity"))}
+	suite.Poll(t, spanLimit, "the namespace is up", func() bool { return n.holder.Out.String() == "up\n" || !n.holder.Alive() })
+	if !n.holder.Alive() {
+		t.Fatalf("make a network namespace: %s", n.holder.Out)
 	}
 	return n
 }
 
 func (n *namespace) path() string {
-	return filepath.Join("/proc", strconv.Itoa(n.holder.cmd.Process.Pid), "ns/net")
+	return filepath.Join("/proc", strconv.Itoa(n.holder.PID()), "ns/net")
 }
 
 // command is a command that runs inside.
@@ -81,17 +82,17 @@ func enter(path string) error {
 // the same addresses and the same few client ports: every connection of one has
 // a twin in the other.
 func TestNamespaces(t *testing.T) {
-	block := newPorts(t)
-	dir := workDir(t)
+	block := suite.NewPorts(t)
+	dir := suite.WorkDir(t)
 	build := goBuild{cgo: "0"}.build(t, dir)
-	leaves, addr := []string{block.take(t), block.take(t)}, block.take(t)
-	local := fmt.Sprintf("LOCAL_PORT=%d", block.lo+portBlock-8)
+	leaves, addr := []string{block.Addr(t), block.Addr(t)}, block.Addr(t)
+	local := fmt.Sprintf("LOCAL_PORT=%d", block.Reserve(t, 8))
 	shape := Work(pause, "ports")
 	var drivers []*Driver
 	for range 2 {
 		n := newNamespace(t)
 		driver := &Driver{Addr: addr, Connections: 8, Dial: n.dial}
-		n.start(t, n.command(built("leaf"), leaves...), leaves...)
+		n.start(t, n.command(suite.Program("leaf"), leaves...), leaves...)
 		cmd := n.command(build, append([]string{addr}, leaves...)...)
 		cmd.Env = append(os.Environ(), local)
 		n.start(t, cmd, addr)
@@ -123,7 +124,7 @@ func TestNamespaces(t *testing.T) {
 func settle(t *testing.T, sink *otlptest.Sink, d *Driver, shape Shape) {
 	t.Helper()
 	round := 0
-	poll(t, 30*time.Second, "calls are linked", func() bool {
+	suite.Poll(t, 30*time.Second, "calls are linked", func() bool {
 		round++
 		plan := Plan(fmt.Sprintf("%p-warm%d", d, round), 20, 5, true, shape)
 		if _, err := d.Send(t.Context(), plan); err != nil {
@@ -136,11 +137,11 @@ func settle(t *testing.T, sink *otlptest.Sink, d *Driver, shape Shape) {
 // start launches a command and waits until it listens on addrs inside.
 func (n *namespace) start(t *testing.T, cmd *exec.Cmd, addrs ...string) {
 	t.Helper()
-	p := launch(t, cmd.Args[2], cmd)
+	p := suite.Launch(t, cmd.Args[2], cmd)
 	for _, addr := range addrs {
-		poll(t, spanLimit, p.name+" listens on "+addr, func() bool {
-			if !p.alive() {
-				t.Fatalf("%s ended: %v\n%s", p.name, p.err, p.out.tail(4000))
+		suite.Poll(t, spanLimit, p.Name+" listens on "+addr, func() bool {
+			if !p.Alive() {
+				t.Fatalf("%s ended: %v\n%s", p.Name, p.Err(), suite.Tail(p.Out.String(), 4000))
 			}
 			conn, err := n.dial(t.Context(), "tcp", addr)
 			if err != nil {
@@ -157,9 +158,9 @@ func TestUnixSockets(t *testing.T) {
 	s := newSite(t)
 	paths := []string{filepath.Join(s.dir, "leaf-a"), filepath.Join(s.dir, "leaf-b")}
 	// It listens on a port of the block as well, which selects it.
-	leaf := launch(t, "leaf", exec.Command(built("leaf"), append([]string{s.block.take(t)}, paths...)...))
+	leaf := suite.Launch(t, "leaf", exec.Command(suite.Program("leaf"), append([]string{s.block.Addr(t)}, paths...)...))
 	for _, path := range paths {
-		waitUnix(t, leaf, path)
+		suite.WaitListening(t, leaf, "unix", path)
 	}
 	s.leaves = paths
 	r := goService(goBuild{cgo: "0"})

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // goWorld is the site of a Go service that was built by the toolchain at hand.
@@ -36,7 +38,7 @@ func TestRestart(t *testing.T) {
 	}()
 	answered := func(n int64) {
 		target := min(driver.Done.Load()+n, int64(len(plan)))
-		poll(t, time.Minute, "requests are answered", func() bool { return driver.Done.Load() >= target })
+		suite.Poll(t, time.Minute, "requests are answered", func() bool { return driver.Done.Load() >= target })
 	}
 
 	type window struct{ from, to time.Time }
@@ -52,8 +54,8 @@ func TestRestart(t *testing.T) {
 			a.shutdown(t)
 			windows = append(windows, w)
 		} else { // what it had not exported yet is lost, so nothing is certain
-			_ = a.cmd.Process.Kill()
-			<-a.exited
+			_ = a.Cmd.Process.Kill()
+			<-a.Exited()
 		}
 		answered(100)
 	}

@@ -11,16 +11,17 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // TestReusedPorts makes calls from eight local ports that are used again and
 // again, so that new connections have the addresses of earlier ones.
 func TestReusedPorts(t *testing.T) {
 	build := goBuild{cgo: "0"}
-	r := &subject{name: "go", kind: exact, shape: Work(pause, "ports"), start: func(t *testing.T, s *site) *process {
+	r := &subject{name: "go", kind: exact, shape: Work(pause, "ports"), start: func(t *testing.T, s *site) *suite.Process {
 		t.Helper()
-		// The ports are the last of the block, which nothing else takes.
-		s.env = append(s.env, fmt.Sprintf("LOCAL_PORT=%d", s.block.lo+portBlock-8))
+		s.env = append(s.env, fmt.Sprintf("LOCAL_PORT=%d", s.block.Reserve(t, 8)))
 		return s.run(t, "goservice", exec.Command(build.build(t, s.dir), s.args()...))
 	}}
 	w := newWorld(t, r, agentOptions{})
@@ -43,35 +44,35 @@ func TestReusedPIDs(t *testing.T) {
 	shape := Work(pause, "seq")
 	pid := 0
 	for i, command := range generations {
-		var p *process
+		var p *suite.Process
 		if pid == 0 {
-			p = launch(t, "service", command())
+			p = suite.Launch(t, "service", command())
 		} else {
 			p = launchAs(t, pid, command)
 		}
-		pid = p.cmd.Process.Pid
-		waitListening(t, p, s.addr)
+		pid = p.PID()
+		suite.WaitListening(t, p, "tcp", s.addr)
 		w.measure(t, Plan(fmt.Sprintf("warm%d", i), 10, 5, true, shape), 1) // the agent gets to know the program
 		plan := Plan(fmt.Sprintf("g%d", i), 300, 5, true, shape)
 		report(t, &Row{Runtime: "generation", Concurrency: 8, Score: *w.measure(t, plan, 8), Bars: exact.bars(8)})
-		p.stop()
+		p.Stop()
 	}
 }
 
 // launchAs starts a command under a process id that is free, by telling the
 // kernel the last one that it gave. Others may be faster, so it tries again.
-func launchAs(t *testing.T, pid int, command func() *exec.Cmd) *process {
+func launchAs(t *testing.T, pid int, command func() *exec.Cmd) *suite.Process {
 	t.Helper()
 	for range 200 {
 		if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(pid-1)), 0o644); err != nil {
 			t.Fatalf("choose a process id: %v", err)
 		}
 		cmd := command()
-		p := launch(t, strings.Join(cmd.Args, " "), cmd)
+		p := suite.Launch(t, strings.Join(cmd.Args, " "), cmd)
 		if cmd.Process.Pid == pid {
 			return p
 		}
-		p.stop()
+		p.Stop()
 	}
 	t.Fatalf("process id %d was not to be had", pid)
 	return nil

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // kind says what can be expected of a runtime.
@@ -40,14 +42,14 @@ type subject struct {
 	shape Shape
 	mute  bool // its answer does not tell the calls
 	small bool // part of the run with the tag integration
-	start func(*testing.T, *site) *process
+	start func(*testing.T, *site) *suite.Process
 }
 
 // site is where a runtime runs.
 type site struct {
 	addr    string // to listen on
 	leaves  []string
-	block   *ports
+	block   *suite.Ports
 	dir     string // for files, readable by everybody
 	cmdline string // selects what listens on no port, if not empty
 	env     []string
@@ -118,8 +120,8 @@ func trapRuntimes() []subject {
 }
 
 // background makes a service call out on its own, too.
-func background(start func(*testing.T, *site) *process) func(*testing.T, *site) *process {
-	return func(t *testing.T, s *site) *process {
+func background(start func(*testing.T, *site) *suite.Process) func(*testing.T, *site) *suite.Process {
+	return func(t *testing.T, s *site) *suite.Process {
 		t.Helper()
 		s.env = append(s.env, "BACKGROUND=1")
 		return start(t, s)
@@ -127,11 +129,11 @@ func background(start func(*testing.T, *site) *process) func(*testing.T, *site) 
 }
 
 // run starts cmd and waits until it listens.
-func (s *site) run(t *testing.T, name string, cmd *exec.Cmd) *process {
+func (s *site) run(t *testing.T, name string, cmd *exec.Cmd) *suite.Process {
 	t.Helper()
 	cmd.Env = append(cmd.Environ(), s.env...)
-	p := launch(t, name, cmd)
-	waitListening(t, p, s.addr)
+	p := suite.Launch(t, name, cmd)
+	suite.WaitListening(t, p, "tcp", s.addr)
 	return p
 }
 
@@ -151,17 +153,17 @@ func (s *site) args(first ...string) []string { return append(append(first, s.ad
 type world struct {
 	*site
 	agent   *agent
-	service *process
+	service *suite.Process
 }
 
 // newSite starts leaves and chooses where a service shall listen.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	block := newPorts(t)
-	s := &site{block: block, dir: workDir(t), leaves: []string{block.take(t), block.take(t)}, addr: block.take(t)}
-	leaf := launch(t, "leaf", exec.Command(built("leaf"), s.leaves...))
+	block := suite.NewPorts(t)
+	s := &site{block: block, dir: suite.WorkDir(t), leaves: []string{block.Addr(t), block.Addr(t)}, addr: block.Addr(t)}
+	leaf := suite.Launch(t, "leaf", exec.Command(suite.Program("leaf"), s.leaves...))
 	for _, addr := range s.leaves {
-		waitListening(t, leaf, addr)
+		suite.WaitListening(t, leaf, "tcp", addr)
 	}
 	return s
 }

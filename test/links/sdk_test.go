@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // TestSDK traces a service that traces itself. Its own spans and the agent's
@@ -22,7 +23,7 @@ func TestSDK(t *testing.T) {
 			s := newSite(t)
 			sink := newSink(t)
 			s.env = append(s.env, "OTEL_EXPORTER_OTLP_PROTOCOL="+protocol, "OTEL_EXPORTER_OTLP_ENDPOINT="+sink.Endpoint(protocol), "OTEL_SERVICE_NAME=sdkservice")
-			s.run(t, "sdkservice", exec.Command(built("sdkservice"), s.args()...))
+			s.run(t, "sdkservice", exec.Command(suite.Program("sdkservice"), s.args()...))
 			w := &world{site: s, agent: startAgent(t, sink, agentOptions{block: s.block})}
 			shape := Work(pause, "seq")
 			// The agent learns from the first exports what this service does itself.
