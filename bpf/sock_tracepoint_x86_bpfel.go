@@ -123,6 +123,8 @@ type SockTracepointScratch struct {
 		Skip uint64
 		Nr   uint32
 		Kind uint32
+		Held uint32
+		Pad  uint32
 	}
 	Cur struct {
 		_    structs.HostLayout

@@ -116,6 +116,8 @@ type SyscallTracepointScratch struct {
 		Skip uint64
 		Nr   uint32
 		Kind uint32
+		Held uint32
+		Pad  uint32
 	}
 	Cur struct {
 		_    structs.HostLayout

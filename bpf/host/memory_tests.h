@@ -110,6 +110,7 @@ static void gathers_in_part(void)
 	l.seg[2] = (struct user_iovec64){4096, 10}; /* not there */
 	const u32 before = l.seg[0].len + l.seg[1].len;
 
+	src_iov_user(&sc->src, (u64)l.seg, l.nr);
 	CHECK(fetch(SLOT_RECV, 0, before + 5, 0) == before, "up to the fault");
 	CHECK(host_stat(STAT_READ_FAULTS) == 1, "counted %llu times", host_stat(STAT_READ_FAULTS));
 	l.seg[2] = third;

@@ -15,6 +15,8 @@ struct src {
 	u64 skip; /* SRC_IOV_*: bytes of the first iovec that belong to earlier calls */
 	u32 nr;	  /* SRC_IOV_*: iovecs */
 	u32 kind; /* enum src_kind */
+	u32 held; /* SRC_IOV_*: of the first iovecs so many are in the cursor's segs; 0: none was read yet */
+	u32 pad;
 };
 
 /* Where gather() is. */
@@ -87,9 +89,12 @@ static __always_inline u32 gather(struct scratch *sc, u64 from, u32 want, u32 at
 	const u64 end = (u64)at + want;
 	volatile struct cursor *cur = &sc->cur;
 
-	if (!sc->src.nr || !read_first(&sc->src, &sc->cur)) {
-		stat_add(STAT_READ_FAULTS, 1);
-		return 0;
+	if (!sc->src.held) {
+		if (!sc->src.nr || !read_first(&sc->src, &sc->cur)) {
+			stat_add(STAT_READ_FAULTS, 1);
+			return 0;
+		}
+		sc->src.held = SEGS_READ;
 	}
 	cur->off = at;
 	cur->skip = sc->src.skip + from;
@@ -101,7 +106,7 @@ static __always_inline u32 gather(struct scratch *sc, u64 from, u32 want, u32 at
 
 		if (off >= end || off > HEAD_MAX + 8 || i_seg >= sc->src.nr)
 			break;
-		if (i_seg < SEGS_READ) {
+		if (i_seg < SEGS_READ && i_seg < sc->src.held) {
 			seg = sc->cur.segs[i_seg];
 		} else if (!read_iov(&sc->src, i_seg, &seg, sizeof(seg))) {
 			stat_add(STAT_READ_FAULTS, 1);
@@ -160,6 +165,27 @@ static __always_inline u64 fetch_tail(struct scratch *sc, u32 slot, u32 len)
 	return *tail;
 }
 
+/* Of the segs that were read backwards the last n are the call's first: they are not read again. */
+static __always_inline void hold_last(struct scratch *sc, u32 n)
+{
+	struct user_iovec64 *s = sc->cur.segs;
+
+	_Static_assert(SEGS_READ == 4, "one case for each number but SEGS_READ");
+	if (n > SEGS_READ)
+		return;
+	if (n == 1) {
+		s[0] = s[3];
+	} else if (n == 2) {
+		s[0] = s[2];
+		s[1] = s[3];
+	} else if (n == 3) {
+		s[0] = s[1];
+		s[1] = s[2];
+		s[2] = s[3];
+	}
+	sc->src.held = n;
+}
+
 /* Points the slot's src at the start of the len bytes that an iterator has passed, found from
  * where it stands now: offset bytes into the iovec at iov. msg_iter only moves forward, over an
  * array that lives until the socket call returns. */
@@ -175,8 +201,10 @@ __noinline int src_rewind(u32 slot, u64 iov, u64 offset, u64 len)
 		sc->src.skip = offset - len;
 		sc->src.nr = 1;
 		sc->src.kind = SRC_IOV_KERNEL;
+		sc->src.held = 0;
 		return 0;
 	}
+	sc->src.held = 0;
 	/* The usual few are read at once; what lies before the array is not used. */
 	if (bpf_probe_read_kernel(sc->cur.segs, sizeof(sc->cur.segs), (void *)(iov - sizeof(sc->cur.segs))))
 		return 0;
@@ -193,6 +221,7 @@ __noinline int src_rewind(u32 slot, u64 iov, u64 offset, u64 len)
 			sc->src.skip = seg.len - left;
 			sc->src.nr = i + 1;
 			sc->src.kind = SRC_IOV_KERNEL;
+			hold_last(sc, i);
 			return 0;
 		}
 		left -= seg.len;

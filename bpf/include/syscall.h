@@ -60,6 +60,7 @@ static __always_inline void src_iov_user(struct src *s, u64 iov, u64 nr)
 	s->skip = 0;
 	s->nr = nr < 1024 ? nr : 1024; /* UIO_MAXIOV */
 	s->kind = SRC_IOV_USER;
+	s->held = 0;
 }
 
 static __always_inline void src_msghdr(struct src *s, u64 msg)
