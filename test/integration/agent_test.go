@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // agentOptions says how to run the agent.
@@ -34,7 +35,7 @@ type agentOptions struct {
 
 // agent is a running tracer-agent and the sink that it exports to.
 type agent struct {
-	*process
+	*suite.Process
 	sink    *otlptest.Sink
 	metrics string // URL of /metrics
 }
@@ -69,7 +70,7 @@ func startAgent(t *testing.T, o agentOptions) *agent {
 	if o.protocol == "" {
 		o.protocol = otlptest.GRPC
 	}
-	listen := freeAddr(t)
+	listen := suite.NewPorts(t).Addr(t)
 	args := append([]string{"run", "--metrics-listen", listen}, o.args...)
 	if o.config != "" {
 		args = append(args, "--config", configFile(t, o.config))
@@ -77,20 +78,20 @@ func startAgent(t *testing.T, o agentOptions) *agent {
 	if backend := os.Getenv("TRACER_BACKEND"); backend != "" {
 		args = append(args, "--backend", backend)
 	}
-	cmd := exec.Command(binary("tracer-agent"), args...)
-	cmd.Env = append(agentEnv(), "OTEL_EXPORTER_OTLP_ENDPOINT="+o.sink.Endpoint(o.protocol), "OTEL_EXPORTER_OTLP_PROTOCOL="+o.protocol)
+	cmd := exec.Command(suite.Program("tracer-agent"), args...)
+	cmd.Env = append(suite.AgentEnv(), "OTEL_EXPORTER_OTLP_ENDPOINT="+o.sink.Endpoint(o.protocol), "OTEL_EXPORTER_OTLP_PROTOCOL="+o.protocol)
 	if o.gzip {
 		cmd.Env = append(cmd.Env, "OTEL_EXPORTER_OTLP_COMPRESSION=gzip")
 	}
 	cmd.Env = append(cmd.Env, o.env...)
 	a := &agent{sink: o.sink, metrics: "http://" + listen + "/metrics"}
-	cmd.Stdout = &output{}
-	a.process = launch(t, "tracer-agent", cmd)
-	poll(t, readyLimit, "the agent is ready", func() bool {
-		if !a.alive() {
-			t.Fatalf("tracer-agent %s ended before it was ready: %v\n%s", strings.Join(args, " "), a.err, a.out)
+	cmd.Stdout = &suite.Output{}
+	a.Process = suite.Launch(t, "tracer-agent", cmd)
+	suite.Poll(t, readyLimit, "the agent is ready", func() bool {
+		if !a.Alive() {
+			t.Fatalf("tracer-agent %s ended before it was ready: %v\n%s", strings.Join(args, " "), a.Err(), a.Out)
 		}
-		return readyLine.MatchString(a.out.String())
+		return readyLine.MatchString(a.Out.String())
 	})
 	return a
 }
@@ -98,7 +99,7 @@ func startAgent(t *testing.T, o agentOptions) *agent {
 // configFile writes a configuration and returns its path.
 func configFile(t *testing.T, text string) string {
 	t.Helper()
-	path := filepath.Join(workDir(t), "tracer-agent.yaml")
+	path := filepath.Join(suite.WorkDir(t), "tracer-agent.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -107,29 +108,12 @@ func configFile(t *testing.T, text string) string {
 
 var readyLine = regexp.MustCompile(`(?m)^tracer-agent ready:`)
 
-// agentEnv is this environment without what would configure the agent.
-func agentEnv() []string {
-	var env []string
-	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, "OTEL_") && !strings.HasPrefix(kv, "TRACER_AGENT_") {
-			env = append(env, kv)
-		}
-	}
-	return env
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	p := newPorts(t)
-	return fmt.Sprintf("127.0.0.1:%d", p.take(t))
-}
-
 // stdout returns what the agent printed there so far.
 func (a *agent) stdout() string {
-	if a.process == nil {
+	if a.Process == nil {
 		return ""
 	}
-	return a.cmd.Stdout.(*output).String()
+	return a.Cmd.Stdout.(*suite.Output).String()
 }
 
 // selectedProcesses is the metric that counts them.
@@ -145,7 +129,7 @@ func (a *agent) selecting(t *testing.T, n int, start func()) {
 	}
 	before := a.scrape(t)[selectedProcesses]
 	start()
-	poll(t, readyLimit, fmt.Sprintf("%d more processes are selected", n), func() bool {
+	suite.Poll(t, readyLimit, fmt.Sprintf("%d more processes are selected", n), func() bool {
 		return a.scrape(t)[selectedProcesses] >= before+float64(n)
 	})
 }
@@ -165,39 +149,39 @@ func (a *agent) acquaint(t *testing.T, args ...string) {
 		t.Fatal(err)
 	}
 	before := a.scrape(t)[selectedProcesses]
-	var p *process
-	a.selecting(t, 1, func() { p = launch(t, filepath.Base(args[0])+" to be judged", cmd) })
+	var p *suite.Process
+	a.selecting(t, 1, func() { p = suite.Launch(t, filepath.Base(args[0])+" to be judged", cmd) })
 	stdin.Close() // the end of what it reads ends it
-	<-p.exited
-	poll(t, readyLimit, args[0]+" is gone", func() bool { return a.scrape(t)[selectedProcesses] == before })
+	<-p.Exited()
+	suite.Poll(t, readyLimit, args[0]+" is gone", func() bool { return a.scrape(t)[selectedProcesses] == before })
 }
 
 // shutdown sends SIGTERM and requires a prompt, successful end.
 func (a *agent) shutdown(t *testing.T) {
 	t.Helper()
-	if a.process == nil {
+	if a.Process == nil {
 		return
 	}
 	if err := a.terminate(t); err != nil {
-		t.Errorf("agent's exit after SIGTERM: %v, want 0\n%s", err, tail(a.out.String(), 8000))
+		t.Errorf("agent's exit after SIGTERM: %v, want 0\n%s", err, suite.Tail(a.Out.String(), 8000))
 	}
 }
 
 // terminate sends SIGTERM, requires a prompt end and returns how it ended.
 func (a *agent) terminate(t *testing.T) error {
 	t.Helper()
-	if !a.alive() {
-		t.Fatalf("the agent ended by itself: %v\n%s", a.err, tail(a.out.String(), 8000))
+	if !a.Alive() {
+		t.Fatalf("the agent ended by itself: %v\n%s", a.Err(), suite.Tail(a.Out.String(), 8000))
 	}
-	if err := a.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := a.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatalf("signal the agent: %v", err)
 	}
 	select {
-	case <-a.exited:
+	case <-a.Exited():
 	case <-time.After(stopLimit):
 		t.Fatalf("the agent did not end within %s of SIGTERM", stopLimit)
 	}
-	return a.err
+	return a.Err()
 }
 
 // scrape reads the agent's own metrics: series (name with labels) to value.
@@ -242,7 +226,7 @@ func parseMetrics(r io.Reader) (map[string]float64, error) {
 // rss returns the resident set of the agent and its peak, in bytes.
 func (a *agent) rss(t *testing.T) (now, peak int64) {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(a.pid()), "status"))
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(a.PID()), "status"))
 	if err != nil {
 		t.Fatalf("read the agent's memory use: %v", err)
 	}

@@ -15,13 +15,15 @@ import (
 	"testing"
 	"text/template"
 	"time"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // server is a running server under test. Every application serves /ok, /fail
 // (500), /empty (204), /notmodified, /size/N and 404 for the rest; feature says
 // what else it can do.
 type server struct {
-	*process
+	*suite.Process
 	name string
 	port int    // 0 for a unix socket
 	unix string // path of its unix socket
@@ -82,20 +84,20 @@ func apps() []app {
 // run starts cmd as a server that listens on port of 127.0.0.1.
 func run(t *testing.T, name string, port int, cmd *exec.Cmd) *server {
 	t.Helper()
-	p := launch(t, name, cmd)
-	waitListening(t, p, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	return &server{process: p, name: name, port: port}
+	p := suite.Launch(t, name, cmd)
+	suite.WaitListening(t, p, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	return &server{Process: p, name: name, port: port}
 }
 
 // single marks s as a server of one process.
 func (s *server) single() *server {
-	s.pids = []int{s.pid()}
+	s.pids = []int{s.PID()}
 	return s
 }
 
 func startGo(t *testing.T, name string, port int) *server {
 	t.Helper()
-	return run(t, name, port, exec.Command(binary("webserver"), fmt.Sprintf("127.0.0.1:%d", port))).single()
+	return run(t, name, port, exec.Command(suite.Program("webserver"), fmt.Sprintf("127.0.0.1:%d", port))).single()
 }
 
 func startNode(t *testing.T, name string, port int) *server {
@@ -128,12 +130,12 @@ func startGunicorn(t *testing.T, name string, port int) *server {
 func gunicorn(t *testing.T, bind string) *exec.Cmd {
 	t.Helper()
 	return exec.Command("/usr/bin/gunicorn", "--workers", "2", "--threads", "4", "--bind", bind,
-		"--worker-tmp-dir", workDir(t), "--chdir", filepath.Dir(appFile(t, "wsgi.py")), "wsgi:app")
+		"--worker-tmp-dir", suite.WorkDir(t), "--chdir", filepath.Dir(appFile(t, "wsgi.py")), "wsgi:app")
 }
 
 func startRaw(t *testing.T, name, mode string, port int) *server {
 	t.Helper()
-	return run(t, name, port, exec.Command(binary("rawserver"), mode, fmt.Sprintf("127.0.0.1:%d", port))).single()
+	return run(t, name, port, exec.Command(suite.Program("rawserver"), mode, fmt.Sprintf("127.0.0.1:%d", port))).single()
 }
 
 func startNginx(t *testing.T, name string, port int) *server {
@@ -144,7 +146,7 @@ func startNginx(t *testing.T, name string, port int) *server {
 // nginx prepares a configuration and files for an nginx that listens there.
 func nginx(t *testing.T, listen string) *exec.Cmd {
 	t.Helper()
-	dir := workDir(t)
+	dir := suite.WorkDir(t)
 	writeFiles(t, filepath.Join(dir, "files"))
 	conf := render(t, "nginx.conf.tmpl", dir, map[string]string{"Dir": dir, "Listen": listen})
 	return exec.Command("/usr/sbin/nginx", "-e", "stderr", "-p", dir, "-c", conf)
@@ -158,7 +160,7 @@ func startApache(t *testing.T, name string, port int) *server {
 // apache prepares an Apache with the given multi-processing module.
 func apache(t *testing.T, mpm string, port int) *exec.Cmd {
 	t.Helper()
-	dir := workDir(t)
+	dir := suite.WorkDir(t)
 	writeFiles(t, filepath.Join(dir, "files"))
 	scripts := filepath.Join(dir, "cgi")
 	mkdir(t, scripts)
@@ -236,4 +238,19 @@ func render(t *testing.T, name, dir string, values any) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// copyProgram copies an executable to dir, so that --exe can select this copy
+// and nothing else on the machine.
+func copyProgram(t *testing.T, path, dir string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := filepath.Join(dir, filepath.Base(path))
+	if err := os.WriteFile(target, data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return target
 }

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 const gigabyte = 1 << 30
@@ -21,10 +23,10 @@ const gigabyte = 1 << 30
 // ones, and that the agent pays per message, not per byte: a few records and no
 // memory for gigabytes.
 func TestBodies(t *testing.T) {
-	block := newPorts(t)
-	th := newTheme(t, agentOptions{args: []string{"--port", block.selector()}})
-	web := startGo(t, "go", block.take(t))
-	files := startFiles(t, block.take(t), gigabyte)
+	block := suite.NewPorts(t)
+	th := newTheme(t, agentOptions{args: []string{"--port", block.Selector()}})
+	web := startGo(t, "go", block.Take(t))
+	files := startFiles(t, block.Take(t), gigabyte)
 	th.send(t, "warm up", func(c *tcase) {
 		c.exchange(web.dial(c, ""), &request{target: "/ok"})
 		c.exchange(files.dial(c, ""), &request{target: "/ok"})

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 	"time"
 
 	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // plan is the list of requests that a client under test gets on its standard
@@ -58,7 +60,7 @@ func clients(t *testing.T, dir string) []client {
 	curl := copyProgram(t, "/usr/bin/curl", dir)
 	python := copyProgram(t, "/usr/bin/python3", dir)
 	node := copyProgram(t, "/usr/bin/node", dir)
-	golang := copyProgram(t, binary("goclient"), dir)
+	golang := copyProgram(t, suite.Program("goclient"), dir)
 	planned := func(name string, args ...string) client {
 		return client{name, args, func(t *testing.T, p plan) []outcome { return runPlan(t, p, args...) }}
 	}
@@ -104,7 +106,7 @@ func runPlan(t *testing.T, p plan, args ...string) []outcome {
 // runCurl sends all of p with one curl process, which reuses its connection.
 func runCurl(t *testing.T, curl string, p plan) []outcome {
 	t.Helper()
-	dir := workDir(t)
+	dir := suite.WorkDir(t)
 	var args []string
 	for i, r := range p {
 		if i > 0 {
@@ -182,7 +184,7 @@ func clientCases() map[string]plan {
 
 // TestClients runs every plan with every client program, over IPv4 and IPv6.
 func TestClients(t *testing.T) {
-	dir := workDir(t)
+	dir := suite.WorkDir(t)
 	th := newTheme(t, agentOptions{args: []string{"--exe", dir + "/*"}, protocol: otlptest.HTTP, gzip: true})
 	list := clients(t, dir)
 	for _, cl := range list {
@@ -288,8 +290,20 @@ func (e *expect) refine(step planned, rec recorded) {
 // refused connects to a port that nobody listens on: no byte of HTTP flows, so
 // a span would be unexpected.
 func (c *tcase) refused(cl client) {
-	got := cl.run(c.T, plan{{Method: "GET", URL: "http://" + freeAddr(c.T) + "/refused"}})
+	got := cl.run(c.T, plan{{Method: "GET", URL: "http://" + suite.NewPorts(c.T).Addr(c.T) + "/refused"}})
 	if got[0].Status != 0 || got[0].Error == "" {
 		c.Errorf("outcome %+v, want a refused connection", got[0])
 	}
+}
+
+// errText renders an error for a comparison in a table, nil as "".
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.Error()
+	}
+	return strings.TrimSpace(err.Error())
 }

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // invocation is a call of the agent that ends by itself.
@@ -35,10 +37,10 @@ func TestCommandLine(t *testing.T) {
 	broken := configFile(t, "instrument: [\n")
 	good := configFile(t, "instrument: [{exe: [/nowhere/*]}]\n")
 	problems := []string{bad + ":3:5: ", "exee", "did you mean exe?", bad + ":4:12: ", "sampling.ratio", bad + ":5:", "cookie"}
-	block := newPorts(t)
-	port := block.take(t)
+	block := suite.NewPorts(t)
+	port := block.Take(t)
 	s := startGo(t, "go", port)
-	pid, selector := fmt.Sprint(s.pid()), block.selector()
+	pid, selector := fmt.Sprint(s.PID()), block.Selector()
 	for _, in := range []invocation{
 		{"version", []string{"version"}, 0, []string{"tracer-agent"}, nil},
 		{"help", []string{"--help"}, 0, []string{"run", "check", "why", "demo", "version"}, nil},
@@ -61,10 +63,10 @@ func TestCommandLine(t *testing.T) {
 		{"why of no process", []string{"why", "--port", selector, "4194303"}, 1, nil, []string{"4194303"}},
 		{"why of what is no pid", []string{"why", "nginx"}, 2, nil, []string{"nginx"}},
 	} {
-		t.Run(in.name, func(t *testing.T) { in.check(t, exec.Command(binary("tracer-agent"), in.args...)) })
+		t.Run(in.name, func(t *testing.T) { in.check(t, exec.Command(suite.Program("tracer-agent"), in.args...)) })
 	}
 	t.Run("check without privileges", func(t *testing.T) {
-		agent := copyProgram(t, binary("tracer-agent"), workDir(t))
+		agent := copyProgram(t, suite.Program("tracer-agent"), suite.WorkDir(t))
 		in := invocation{code: 1, stdout: []string{"CAP_BPF"}}
 		in.check(t, exec.Command("/usr/bin/setpriv", "--reuid="+selectionUser, "--regid="+selectionUser, "--clear-groups", agent, "check"))
 	})
@@ -73,7 +75,7 @@ func TestCommandLine(t *testing.T) {
 // check runs cmd and compares its end and its output.
 func (in invocation) check(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
-	cmd.Env = agentEnv()
+	cmd.Env = suite.AgentEnv()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	hurry := time.AfterFunc(readyLimit, func() { _ = cmd.Process.Kill() })
@@ -84,12 +86,12 @@ func (in invocation) check(t *testing.T, cmd *exec.Cmd) {
 		t.Fatal(err)
 	}
 	if got := cmd.ProcessState.ExitCode(); got != in.code {
-		t.Errorf("exit code %d, want %d\nstdout: %s\nstderr: %s", got, in.code, tail(stdout.String(), 2000), tail(stderr.String(), 2000))
+		t.Errorf("exit code %d, want %d\nstdout: %s\nstderr: %s", got, in.code, suite.Tail(stdout.String(), 2000), suite.Tail(stderr.String(), 2000))
 	}
 	for out, parts := range map[*bytes.Buffer][]string{&stdout: in.stdout, &stderr: in.stderr} {
 		for _, part := range parts {
 			if !strings.Contains(out.String(), part) {
-				t.Errorf("%q is not in the output\nstdout: %s\nstderr: %s", part, tail(stdout.String(), 2000), tail(stderr.String(), 2000))
+				t.Errorf("%q is not in the output\nstdout: %s\nstderr: %s", part, suite.Tail(stdout.String(), 2000), suite.Tail(stderr.String(), 2000))
 			}
 		}
 	}
@@ -101,13 +103,13 @@ func TestReady(t *testing.T) {
 	if trafficOnly() {
 		t.Skip("TRACER_AGENT=off: there is no agent to be ready")
 	}
-	block := newPorts(t)
-	s := startGo(t, "go", block.take(t))
-	a := startAgent(t, agentOptions{args: []string{"--port", block.selector()}, env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT="}})
-	line := readyLine.FindString(a.out.String())
+	block := suite.NewPorts(t)
+	s := startGo(t, "go", block.Take(t))
+	a := startAgent(t, agentOptions{args: []string{"--port", block.Selector()}, env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT="}})
+	line := readyLine.FindString(a.Out.String())
 	for _, part := range []string{"backend=" + os.Getenv("TRACER_BACKEND"), " processes=1 ", "exporter=", "metrics=" + a.metrics} {
-		if line == "" || !strings.Contains(a.out.String(), part) {
-			t.Errorf("%q does not say %q", a.out.String(), part)
+		if line == "" || !strings.Contains(a.Out.String(), part) {
+			t.Errorf("%q does not say %q", a.Out.String(), part)
 		}
 	}
 	base := strings.TrimSuffix(a.metrics, "/metrics")
@@ -119,7 +121,7 @@ func TestReady(t *testing.T) {
 	conn, r := s.dial(t, ""), &request{target: "/size/17?printed"}
 	conn.write(t, r)
 	conn.read(t, r)
-	poll(t, 5*time.Second, "the span is printed", func() bool { return strings.Contains(a.stdout(), "/size/17") })
+	suite.Poll(t, 5*time.Second, "the span is printed", func() bool { return strings.Contains(a.stdout(), "/size/17") })
 	a.shutdown(t)
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 const (
@@ -67,15 +68,15 @@ func configuredCases() []contentCase {
 // TestRoutesAndHeaders: routes and headers are told as far as the configuration
 // lists them, and nothing else.
 func TestRoutesAndHeaders(t *testing.T) {
-	block := newPorts(t)
-	s := startGo(t, "go", block.take(t))
+	block := suite.NewPorts(t)
+	s := startGo(t, "go", block.Take(t))
 	for _, tc := range []struct {
 		name  string
 		o     agentOptions
 		cases []contentCase
 	}{
-		{"by default", agentOptions{args: []string{"--port", block.selector()}}, plainCases()},
-		{"configured", agentOptions{config: fmt.Sprintf(contentConfig, block.selector())}, configuredCases()},
+		{"by default", agentOptions{args: []string{"--port", block.Selector()}}, plainCases()},
+		{"configured", agentOptions{config: fmt.Sprintf(contentConfig, block.Selector())}, configuredCases()},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			th := newTheme(t, tc.o)
@@ -106,9 +107,9 @@ var secretQueries = []string{
 // selected client to a selected server: they are in nothing that the agent
 // exports, prints or logs.
 func TestSecretsAreNotTold(t *testing.T) {
-	dir := workDir(t)
+	dir := suite.WorkDir(t)
 	curl := copyProgram(t, "/usr/bin/curl", dir)
-	port := newPorts(t).take(t)
+	port := suite.NewPorts(t).Take(t)
 	a := startAgent(t, agentOptions{args: []string{"--exe", curl, "--port", fmt.Sprint(port), "--stdout", "json"}})
 	a.acquaint(t, curl, "-K", "-")
 	s := startGo(t, "go", port)
@@ -130,7 +131,7 @@ func TestSecretsAreNotTold(t *testing.T) {
 			t.Errorf("curl %v: %v\n%s", args, err, out)
 		}
 	}
-	s.stop()
+	s.Stop()
 	if trafficOnly() {
 		t.Skip("TRACER_AGENT=off: the traffic ran, no agent was tested")
 	}
@@ -143,7 +144,7 @@ func TestSecretsAreNotTold(t *testing.T) {
 	if halves[otlptest.Server] != len(calls) || halves[otlptest.Client] != len(calls) {
 		t.Errorf("%v spans, want %d of the server and as many of the clients", halves, len(calls))
 	}
-	for place, text := range map[string]string{"spans": renderSpans(a.sink.Spans()), "standard output": a.stdout(), "log": a.out.String()} {
+	for place, text := range map[string]string{"spans": renderSpans(a.sink.Spans()), "standard output": a.stdout(), "log": a.Out.String()} {
 		if place != "log" && !strings.Contains(text, witness) {
 			t.Errorf("%s: the search finds nothing, so it proves nothing", place)
 		}

@@ -17,15 +17,16 @@ import (
 	"time"
 
 	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // TestFaults cuts exchanges short in every way. What was cut is still told,
 // with error.type, and with a status only if a status line was sent.
 func TestFaults(t *testing.T) {
-	block := newPorts(t)
-	th := newTheme(t, agentOptions{args: []string{"--port", block.selector()}, protocol: otlptest.HTTP})
-	web, py := startGo(t, "go", block.take(t)), startPython("1.1", "thread")(t, "python", block.take(t))
-	raw := startRaw(t, "raw", "http", block.take(t))
+	block := suite.NewPorts(t)
+	th := newTheme(t, agentOptions{args: []string{"--port", block.Selector()}, protocol: otlptest.HTTP})
+	web, py := startGo(t, "go", block.Take(t)), startPython("1.1", "thread")(t, "python", block.Take(t))
+	raw := startRaw(t, "raw", "http", block.Take(t))
 	for _, linger := range []bool{true, false} {
 		how := map[bool]string{true: "by FIN", false: "by RST"}[linger]
 		th.send(t, "client leaves before the answer "+how, func(c *tcase) { leave(c, web, "/hang", linger) })
@@ -42,12 +43,12 @@ func TestFaults(t *testing.T) {
 	th.send(t, "server answers nothing", func(c *tcase) { cut(c, raw, "/nothing", 0) })
 	th.send(t, "server resets mid-response", func(c *tcase) { resetMid(c, raw) })
 	th.send(t, "server crashes mid-response", func(c *tcase) {
-		cut(c, startRaw(c.T, "crash", "http", block.take(c.T)), "/crash", 200)
+		cut(c, startRaw(c.T, "crash", "http", block.Take(c.T)), "/crash", 200)
 	})
 	th.send(t, "server crashes before the response", func(c *tcase) {
-		cut(c, startRaw(c.T, "crash", "http", block.take(c.T)), "/crash-silent", 0)
+		cut(c, startRaw(c.T, "crash", "http", block.Take(c.T)), "/crash-silent", 0)
 	})
-	th.send(t, "server killed with requests in flight", func(c *tcase) { killed(c, startGo(c.T, "victim", block.take(c.T))) })
+	th.send(t, "server killed with requests in flight", func(c *tcase) { killed(c, startGo(c.T, "victim", block.Take(c.T))) })
 	th.send(t, "and then all is well", func(c *tcase) {
 		keepAlive(c, web)
 		keepAlive(c, py)
@@ -72,7 +73,7 @@ func (conn *rawConn) awaitRead(t *tcase) {
 	ours, theirs := conn.LocalAddr().(*net.TCPAddr).Port, conn.RemoteAddr().(*net.TCPAddr).Port
 	// Fields: slot, local, remote, state, send queue:receive queue.
 	row := regexp.MustCompile(fmt.Sprintf(`(?m)^ *\d+: [0-9A-F]+:%04X [0-9A-F]+:%04X 01 [0-9A-F]+:([0-9A-F]+)`, theirs, ours))
-	poll(t.T, 5*time.Second, conn.server.name+" reads the request", func() bool {
+	suite.Poll(t.T, 5*time.Second, conn.server.name+" reads the request", func() bool {
 		table, err := os.ReadFile("/proc/net/tcp")
 		if err != nil {
 			t.Fatal(err)
@@ -180,7 +181,7 @@ func killed(c *tcase, s *server) {
 	for _, p := range list {
 		p.conn.awaitRead(c)
 	}
-	s.kill()
+	s.Kill()
 	for _, p := range list {
 		if _, err := p.conn.in.ReadByte(); err == nil {
 			c.Error("a killed server answered")
@@ -191,17 +192,17 @@ func killed(c *tcase, s *server) {
 
 // TestClientFaults looks at the same faults from the client's side.
 func TestClientFaults(t *testing.T) {
-	dir := workDir(t)
+	dir := suite.WorkDir(t)
 	curl := copyProgram(t, "/usr/bin/curl", dir)
 	th := newTheme(t, agentOptions{args: []string{"--exe", curl}})
 	th.agent.acquaint(t, curl, "-K", "-")
-	outside := newPorts(t)
-	raw := startRaw(t, "raw", "http", outside.take(t))
-	web := startGo(t, "go", outside.take(t))
+	outside := suite.NewPorts(t)
+	raw := startRaw(t, "raw", "http", outside.Take(t))
+	web := startGo(t, "go", outside.Take(t))
 	th.send(t, "server ends a body early", func(c *tcase) { c.curlFault(curl, raw, "/short", 200, 18) })
 	th.send(t, "server answers nothing", func(c *tcase) { c.curlFault(curl, raw, "/nothing", 0, 52) })
 	th.send(t, "server crashes mid-response", func(c *tcase) {
-		c.curlFault(curl, startRaw(c.T, "crash", "http", outside.take(c.T)), "/crash", 200, 18)
+		c.curlFault(curl, startRaw(c.T, "crash", "http", outside.Take(c.T)), "/crash", 200, 18)
 	})
 	th.send(t, "client times out", func(c *tcase) { c.curlFault(curl, web, "/hang", 0, 28) })
 	th.finish(t)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // framingCase sends requests, in order, on one connection to rawserver, which
@@ -63,11 +64,11 @@ func framingCases() []framingCase {
 
 // TestFraming checks every way in which HTTP/1 delimits messages.
 func TestFraming(t *testing.T) {
-	block := newPorts(t)
-	th := newTheme(t, agentOptions{args: []string{"--port", block.selector()}, protocol: otlptest.HTTP})
-	raw := startRaw(t, "raw", "http", block.take(t))
-	web := startGo(t, "go", block.take(t))
-	nginx := startNginx(t, "nginx", block.take(t))
+	block := suite.NewPorts(t)
+	th := newTheme(t, agentOptions{args: []string{"--port", block.Selector()}, protocol: otlptest.HTTP})
+	raw := startRaw(t, "raw", "http", block.Take(t))
+	web := startGo(t, "go", block.Take(t))
+	nginx := startNginx(t, "nginx", block.Take(t))
 	for _, fc := range framingCases() {
 		th.send(t, fc.name, func(c *tcase) { fc.send(c, raw) })
 	}

@@ -16,6 +16,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // phases of a harm test: the same traffic without the agent, with it, and after it.
@@ -27,14 +29,14 @@ var dateField = regexp.MustCompile(`(?m)^(Date|Last-Modified): [^\r\n]*\r$`)
 // TestNoHarmToServers compares every byte that servers answer without the agent,
 // under it, and after it ended. The connections are never retried: an error is harm.
 func TestNoHarmToServers(t *testing.T) {
-	block := newPorts(t)
+	block := suite.NewPorts(t)
 	var servers []*server
 	for _, a := range apps() {
-		s := a.start(t, a.name, block.take(t))
+		s := a.start(t, a.name, block.Take(t))
 		s.feature = a.feature
 		servers = append(servers, s)
 	}
-	got := inPhases(t, agentOptions{args: []string{"--port", block.selector()}}, func(t *testing.T, digests map[string]string) {
+	got := inPhases(t, agentOptions{args: []string{"--port", block.Selector()}}, func(t *testing.T, digests map[string]string) {
 		for _, s := range servers {
 			for name, wire := range harmless(s) {
 				digests[s.name+" "+name] = digest(t, conversation(t, s, wire), name == "echo")
@@ -150,7 +152,7 @@ func digest(t *testing.T, data []byte, unchunk bool) string {
 
 // TestNoHarmToClients compares every byte that client programs send.
 func TestNoHarmToClients(t *testing.T) {
-	dir := workDir(t)
+	dir := suite.WorkDir(t)
 	list := clients(t, dir)
 	taker := newTaker(t)
 	got := inPhases(t, agentOptions{args: []string{"--exe", dir + "/*"}}, func(t *testing.T, digests map[string]string) {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // attack is input that is not well-formed HTTP. It is sent to a server that
@@ -83,11 +85,11 @@ func repeated(first, piece string, n int) []string {
 // lives, stays small, counts, invents no successful exchange, and traces proper
 // requests on other connections all the while.
 func TestHostile(t *testing.T) {
-	block := newPorts(t)
-	th := newTheme(t, agentOptions{args: []string{"--port", block.selector()}})
+	block := suite.NewPorts(t)
+	th := newTheme(t, agentOptions{args: []string{"--port", block.Selector()}})
 	th.lossy = true
-	web, garbage := startGo(t, "go", block.take(t)), startRaw(t, "garbage", "garbage", block.take(t))
-	nginx := startNginx(t, "nginx", block.take(t))
+	web, garbage := startGo(t, "go", block.Take(t)), startRaw(t, "garbage", "garbage", block.Take(t))
+	nginx := startNginx(t, "nginx", block.Take(t))
 	before := th.badCount(t)
 	for _, s := range []*server{garbage, web, nginx} {
 		for _, a := range attacks() {
@@ -122,7 +124,7 @@ func (a attack) launch(t *testing.T, s *server) {
 	}
 	conn.Close()
 	<-received
-	if !s.alive() {
+	if !s.Alive() {
 		t.Fatalf("%s died", s.name)
 	}
 }
@@ -143,8 +145,8 @@ func endlessHeads(t *testing.T, s *server) {
 }
 
 // tlsTraffic is a real TLS conversation with a selected process: no span.
-func tlsTraffic(t *testing.T, block *ports) {
-	s := startRaw(t, "not TLS", "garbage", block.take(t))
+func tlsTraffic(t *testing.T, block *suite.Ports) {
+	s := startRaw(t, "not TLS", "garbage", block.Take(t))
 	conn := s.dial(t, "")
 	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
 		t.Fatal(err)
@@ -170,8 +172,8 @@ func (th *theme) checkUnharmed(t *testing.T, before float64) {
 	if trafficOnly() {
 		return
 	}
-	if !th.agent.alive() {
-		t.Fatalf("the agent died: %v\n%s", th.agent.err, tail(th.agent.out.String(), 8000))
+	if !th.agent.Alive() {
+		t.Fatalf("the agent died: %v\n%s", th.agent.Err(), suite.Tail(th.agent.Out.String(), 8000))
 	}
 	now, peak := th.agent.rss(t)
 	t.Logf("RSS %d MiB, peak %d MiB", now>>20, peak>>20)
@@ -182,8 +184,8 @@ func (th *theme) checkUnharmed(t *testing.T, before float64) {
 		t.Errorf("no counter of malformed input moved (%v before, %v after); metrics: %v",
 			before, after, sortedKeys(th.agent.scrape(t)))
 	}
-	if log := th.agent.out.String(); strings.Contains(log, "panic") || strings.Contains(log, "goroutine ") {
-		t.Errorf("the agent's log tells of a panic:\n%s", tail(log, 8000))
+	if log := th.agent.Out.String(); strings.Contains(log, "panic") || strings.Contains(log, "goroutine ") {
+		t.Errorf("the agent's log tells of a panic:\n%s", suite.Tail(log, 8000))
 	}
 }
 
@@ -213,7 +215,7 @@ func (th *theme) finishAfterAttack(t *testing.T, silent *server) {
 		t.Logf("the agent's metrics before it was stopped:\n%s", metrics)
 	}
 	for _, s := range th.agent.sink.Spans() {
-		if s.Resource["process.pid"] == int64(silent.pid()) && (s.Has("http.response.status_code") || s.Str("error.type") == "") {
+		if s.Resource["process.pid"] == int64(silent.PID()) && (s.Has("http.response.status_code") || s.Str("error.type") == "") {
 			t.Errorf("random bytes were taken for an answer: %s", &s)
 		}
 		if n := len(s.String()); n > 64<<10 {

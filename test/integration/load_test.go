@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 const wrkConnections = 8
@@ -51,29 +52,29 @@ type wrkRun struct {
 // second, and exactly the requests that wrk made are told or counted as lost.
 // wrk leaves at the end with up to one request in flight per connection.
 func TestServersUnderWrk(t *testing.T) {
-	block := newPorts(t)
-	a := startAgent(t, agentOptions{args: []string{"--port", block.selector()}})
+	block := suite.NewPorts(t)
+	a := startAgent(t, agentOptions{args: []string{"--port", block.Selector()}})
 	var runs []wrkRun
 	for _, ap := range apps() {
 		if ap.name == "python10" {
 			continue // a connection per request at full speed uses up the ports
 		}
-		s := ap.start(t, ap.name, block.take(t))
+		s := ap.start(t, ap.name, block.Take(t))
 		r := wrkRun{name: ap.name, kind: otlptest.Server, trace: newID(16), prefix: newID(4)}
 		r.answered = wrk(t, "/usr/bin/wrk", fmt.Sprintf("http://127.0.0.1:%d/ok", s.port), r.trace, r.prefix, 0)
 		runs = append(runs, r)
-		s.stop()
+		s.Stop()
 	}
 	verifyRuns(t, a, runs)
 }
 
 // TestWrkAsClient selects wrk itself.
 func TestWrkAsClient(t *testing.T) {
-	dir := workDir(t)
+	dir := suite.WorkDir(t)
 	path := copyProgram(t, "/usr/bin/wrk", dir)
 	a := startAgent(t, agentOptions{args: []string{"--exe", path}, protocol: otlptest.HTTP})
 	a.acquaint(t, path, "-s", "/dev/stdin", "http://127.0.0.1:1/")
-	s := startNginx(t, "nginx", newPorts(t).take(t))
+	s := startNginx(t, "nginx", suite.NewPorts(t).Take(t))
 	r := wrkRun{name: "wrk", kind: otlptest.Client, trace: newID(16), prefix: newID(4)}
 	r.answered = wrk(t, path, fmt.Sprintf("http://127.0.0.1:%d/ok", s.port), r.trace, r.prefix, 0)
 	verifyRuns(t, a, []wrkRun{r})

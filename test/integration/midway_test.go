@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // midway is an exchange that has begun when the agent starts, and ends under it.
@@ -32,15 +34,15 @@ func (m midway) unless(first bool) func(*expect) {
 // of a request body, in the middle of a response, before the response. What had
 // begun is not told, for nobody saw its request; the next message is.
 func TestStartsMidway(t *testing.T) {
-	block := newPorts(t)
+	block := suite.NewPorts(t)
 	var open []midway
-	for _, s := range []*server{startGo(t, "go", block.take(t)), startNode(t, "node", block.take(t)), startPython("1.1", "thread")(t, "python", block.take(t))} {
+	for _, s := range []*server{startGo(t, "go", block.Take(t)), startNode(t, "node", block.Take(t)), startPython("1.1", "thread")(t, "python", block.Take(t))} {
 		open = append(open, idleMidway(t, s), uploadMidway(t, s, false), uploadMidway(t, s, true), answerMidway(t, s))
 	}
-	web, files := startGo(t, "web", block.take(t)), startFiles(t, block.take(t), bigBody)
+	web, files := startGo(t, "web", block.Take(t)), startFiles(t, block.Take(t), bigBody)
 	open = append(open, idleMidway(t, files), bodyMidway(t, files, "/huge", bigBody, 1), bodyMidway(t, files, "/huge", bigBody, 2), bodyMidway(t, files, "/size/1048576", 1<<20, 16),
 		bodyMidway(t, web, fmt.Sprintf("/zeros/%d", bigBody), bigBody, 1), bodyMidway(t, web, fmt.Sprintf("/zeros/%d", bigBody), bigBody, 2))
-	th := newTheme(t, agentOptions{args: []string{"--port", block.selector()}})
+	th := newTheme(t, agentOptions{args: []string{"--port", block.Selector()}})
 	for _, m := range open {
 		th.send(t, m.conn.server.name+" "+m.name, func(c *tcase) {
 			m.end(c)
@@ -117,9 +119,9 @@ func bodyMidway(t *testing.T, s *server, target string, size int64, times int) m
 // TestProxyMidway: the connections that a proxy keeps to the server behind it
 // are traced too, although it opened them before the agent started.
 func TestProxyMidway(t *testing.T) {
-	port := newPorts(t).take(t)
-	upstream := startGo(t, "upstream", newPorts(t).take(t))
-	proxy := run(t, "nginx", port, nginxProxy(t, workDir(t), port, upstream.port, true))
+	port := suite.NewPorts(t).Take(t)
+	upstream := startGo(t, "upstream", suite.NewPorts(t).Take(t))
+	proxy := run(t, "nginx", port, nginxProxy(t, suite.WorkDir(t), port, upstream.port, true))
 	var open []*rawConn
 	for range 4 {
 		conn, r := proxy.dial(t, ""), &request{target: "/ok?before"}

@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // canaries are strings that only the traffic of unselected processes carries,
@@ -80,8 +81,8 @@ type privacy struct {
 	*theme
 	canaries *canaries
 	dir      string // of executables; dir/excluded is excluded
-	selected *ports
-	outside  *ports
+	selected *suite.Ports
+	outside  *suite.Ports
 	sent     atomic.Int64
 	spawner  *server
 	excluded *server
@@ -92,16 +93,16 @@ const rounds = 12
 
 func newPrivacy(t *testing.T) *privacy {
 	t.Helper()
-	dir := workDir(t)
-	p := &privacy{canaries: newCanaries(), dir: dir, selected: newPorts(t), outside: newPorts(t)}
+	dir := suite.WorkDir(t)
+	p := &privacy{canaries: newCanaries(), dir: dir, selected: suite.NewPorts(t), outside: suite.NewPorts(t)}
 	mkdir(t, filepath.Join(dir, "excluded"))
-	bin := copyProgram(t, binary("webserver"), filepath.Join(dir, "excluded"))
-	args := []string{"--port", p.selected.selector(), "--exclude-exe", dir + "/excluded/*", "--stdout", "json"}
+	bin := copyProgram(t, suite.Program("webserver"), filepath.Join(dir, "excluded"))
+	args := []string{"--port", p.selected.Selector(), "--exclude-exe", dir + "/excluded/*", "--stdout", "json"}
 	p.theme = newTheme(t, agentOptions{args: args})
-	p.agent.selecting(t, 1, func() { startGo(t, "known from now on", p.selected.take(t)) })
-	port := p.selected.take(t)
+	p.agent.selecting(t, 1, func() { startGo(t, "known from now on", p.selected.Take(t)) })
+	port := p.selected.Take(t)
 	p.excluded = run(t, "excluded", port, exec.Command(bin, fmt.Sprintf("127.0.0.1:%d", port)))
-	p.spawner = startPython("1.1", "thread")(t, "spawner", p.selected.take(t))
+	p.spawner = startPython("1.1", "thread")(t, "spawner", p.selected.Take(t))
 	return p
 }
 
@@ -126,7 +127,7 @@ func (p *privacy) visit(t *testing.T, conn *rawConn, canary string) {
 }
 
 func (p *privacy) unselectedServer(t *testing.T, canary string) {
-	s := startGo(t, "unselected", p.outside.take(t))
+	s := startGo(t, "unselected", p.outside.Take(t))
 	kept := s.dial(t, "")
 	for range rounds * 10 {
 		p.visit(t, kept, canary)
@@ -138,19 +139,19 @@ func (p *privacy) unselectedServer(t *testing.T, canary string) {
 
 func (p *privacy) unselectedChurn(t *testing.T, canary string) {
 	for range rounds {
-		s := startGo(t, "unselected", p.outside.take(t))
+		s := startGo(t, "unselected", p.outside.Take(t))
 		for range 3 {
 			p.visit(t, s.dial(t, ""), canary)
 		}
-		s.kill()
+		s.Kill()
 	}
 }
 
 func (p *privacy) unselectedUnix(t *testing.T, canary string) {
 	path := filepath.Join(p.dir, "unselected.sock")
-	proc := launch(t, "unselected unix", exec.Command(binary("webserver"), "unix:"+path))
-	waitListening(t, proc, "unix", path)
-	s := &server{process: proc, name: "unselected unix", unix: path}
+	proc := suite.Launch(t, "unselected unix", exec.Command(suite.Program("webserver"), "unix:"+path))
+	suite.WaitListening(t, proc, "unix", path)
+	s := &server{Process: proc, name: "unselected unix", unix: path}
 	for range rounds {
 		p.visit(t, s.dial(t, ""), canary)
 	}
@@ -159,9 +160,9 @@ func (p *privacy) unselectedUnix(t *testing.T, canary string) {
 // selectedSourcePort connects from a port of the selected range: only listening
 // on one selects.
 func (p *privacy) selectedSourcePort(t *testing.T, canary string) {
-	s := startGo(t, "unselected", p.outside.take(t))
+	s := startGo(t, "unselected", p.outside.Take(t))
 	for range 3 {
-		conn, err := dialFrom(p.selected.take(t)).Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
+		conn, err := dialFrom(p.selected.Take(t)).Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
 		if err != nil {
 			t.Errorf("dial from a selected port: %v", err)
 			return
@@ -183,7 +184,7 @@ func (p *privacy) excludedServer(t *testing.T, canary string) {
 // spawned makes a selected process run another program, which inherits
 // selection at fork and loses it at exec.
 func (p *privacy) spawned(t *testing.T, canary string) {
-	s := startGo(t, "unselected", p.outside.take(t))
+	s := startGo(t, "unselected", p.outside.Take(t))
 	config := filepath.Join(p.dir, "curlrc")
 	text := fmt.Sprintf("url = \"http://127.0.0.1:%d/echo?%s\"\ndata = \"%s\"\nheader = \"X-Secret: %s\"\n", s.port, canary, strings.Repeat(canary, 20), canary)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
@@ -203,7 +204,7 @@ func (p *privacy) spawned(t *testing.T, canary string) {
 }
 
 func (p *privacy) unselectedCurl(t *testing.T, canary string) {
-	s := startGo(t, "unselected", p.outside.take(t))
+	s := startGo(t, "unselected", p.outside.Take(t))
 	config := filepath.Join(p.dir, "curlrc-unselected")
 	text := fmt.Sprintf("url = \"http://127.0.0.1:%d/echo?%s\"\ndata = \"%s\"\n", s.port, canary, canary)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
@@ -226,11 +227,11 @@ func (p *privacy) unselectedCurl(t *testing.T, canary string) {
 func (p *privacy) selectedChurn(t *testing.T, _ string) {
 	unseen := func(e *expect) { e.optional = true }
 	for i := range rounds {
-		s := startGo(t, "selected", p.selected.take(t))
+		s := startGo(t, "selected", p.selected.Take(t))
 		c := &tcase{T: t, theme: p.theme, label: "selected churn"}
 		c.exchange(s.dial(t, ""), &request{target: fmt.Sprintf("/ok?%s=%d", p.canaries.witness, i), adjust: unseen})
 		c.exchange(s.dial(t, ""), &request{target: fmt.Sprintf("/missing?%s=%d", p.canaries.witness, i), adjust: unseen})
-		s.kill()
+		s.Kill()
 	}
 }
 
@@ -267,7 +268,7 @@ func (p *privacy) verify(t *testing.T) {
 	places := map[string][]byte{
 		"agent's memory":  memory,
 		"standard output": []byte(p.agent.stdout()),
-		"standard error":  []byte(p.agent.out.String()),
+		"standard error":  []byte(p.agent.Out.String()),
 		"exported spans":  []byte(renderSpans(p.agent.sink.Spans())),
 	}
 	for place, data := range places {
@@ -299,11 +300,11 @@ func renderSpans(spans []otlptest.Span) string {
 // mapped ring buffer included.
 func (a *agent) memory(t *testing.T) []byte {
 	t.Helper()
-	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", a.pid()))
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", a.PID()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", a.pid()))
+	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", a.PID()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // TestReverseProxy traces nginx as a proxy in front of a server that is not
@@ -21,11 +22,11 @@ import (
 // trace header on untouched, so that the span of its call is a child of the
 // request's, and not of whom the header names.
 func TestReverseProxy(t *testing.T) {
-	block := newPorts(t)
-	port := block.take(t)
+	block := suite.NewPorts(t)
+	port := block.Take(t)
 	th := newTheme(t, agentOptions{args: []string{"--port", fmt.Sprint(port)}})
-	upstream := startGo(t, "upstream", newPorts(t).take(t))
-	dir := workDir(t)
+	upstream := startGo(t, "upstream", suite.NewPorts(t).Take(t))
+	dir := suite.WorkDir(t)
 	for _, keep := range []bool{false, true} {
 		name := map[bool]string{false: "a connection each", true: "kept connections"}[keep]
 		t.Run(name, func(t *testing.T) {
@@ -45,7 +46,7 @@ func TestReverseProxy(t *testing.T) {
 				}
 				group.Wait()
 			})
-			proxy.stop()
+			proxy.Stop()
 		})
 	}
 	th.finish(t)

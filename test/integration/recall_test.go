@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // coldClients runs n clients one after the other while the agent stands still,
@@ -20,10 +21,10 @@ import (
 func coldClients(t *testing.T, a *agent, n int, run func(i int)) {
 	t.Helper()
 	if !trafficOnly() {
-		if err := syscall.Kill(a.pid(), syscall.SIGSTOP); err != nil {
+		if err := syscall.Kill(a.PID(), syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
-		defer syscall.Kill(a.pid(), syscall.SIGCONT)
+		defer syscall.Kill(a.PID(), syscall.SIGCONT)
 	}
 	for i := range n {
 		run(i)
@@ -34,10 +35,10 @@ func coldClients(t *testing.T, a *agent, n int, run func(i int)) {
 // cannot judge: all that it does is seen. What has another path is not, be it the
 // same file.
 func TestKnownPrograms(t *testing.T) {
-	dir := workDir(t)
+	dir := suite.WorkDir(t)
 	curl := copyProgram(t, "/usr/bin/curl", dir)
 	th := newTheme(t, agentOptions{args: []string{"--exe", curl}})
-	web := startGo(t, "go", newPorts(t).take(t))
+	web := startGo(t, "go", suite.NewPorts(t).Take(t))
 	get := func(program, url string) {
 		if out, err := exec.Command(program, "-s", "-o", "/dev/null", url).CombinedOutput(); err != nil {
 			t.Errorf("%s %s: %v: %s", program, url, err, out)

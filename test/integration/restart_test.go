@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // loadRecord is one request of the load, as its client saw it.
@@ -102,7 +103,7 @@ func (r loadRecord) send(client *http.Client, url string) error {
 func (l *load) await(t *testing.T, n int64) {
 	t.Helper()
 	target := l.count.Load() + n
-	poll(t, 20*time.Second, fmt.Sprintf("%d more requests", n), func() bool { return l.count.Load() >= target })
+	suite.Poll(t, 20*time.Second, fmt.Sprintf("%d more requests", n), func() bool { return l.count.Load() >= target })
 }
 
 // window is a period in which an agent was watching for certain.
@@ -113,15 +114,15 @@ type window struct{ from, to time.Time }
 // not notice, and every request wholly inside a period in which an agent was
 // ready must be told, exactly once.
 func TestRestartUnderLoad(t *testing.T) {
-	block := newPorts(t)
-	web, ngx := startGo(t, "go", block.take(t)), startNginx(t, "nginx", block.take(t))
+	block := suite.NewPorts(t)
+	web, ngx := startGo(t, "go", block.Take(t)), startNginx(t, "nginx", block.Take(t))
 	sink := newSink(t)
 	l := startLoad(t, web, ngx)
 	l.await(t, 100)
 
 	var windows []window
 	for _, how := range []string{"SIGTERM", "SIGKILL", "SIGTERM"} {
-		a := startAgent(t, agentOptions{args: []string{"--port", block.selector()}, sink: sink})
+		a := startAgent(t, agentOptions{args: []string{"--port", block.Selector()}, sink: sink})
 		// A connection that was open before is traced from its next message on,
 		// so the request in flight now may be told or not.
 		l.await(t, 16)
@@ -131,8 +132,8 @@ func TestRestartUnderLoad(t *testing.T) {
 		if how == "SIGTERM" {
 			a.shutdown(t)
 			windows = append(windows, w)
-		} else if a.process != nil {
-			a.kill() // what it had not exported yet is lost, so nothing is certain
+		} else if a.Process != nil {
+			a.Kill() // what it had not exported yet is lost, so nothing is certain
 		}
 		l.await(t, 50)
 	}
@@ -184,13 +185,13 @@ func (l *load) verify(t *testing.T, sink *otlptest.Sink, windows []window) {
 func TestCollectorOutage(t *testing.T) {
 	for _, protocol := range []string{otlptest.GRPC, otlptest.HTTP} {
 		t.Run(protocol, func(t *testing.T) {
-			block := newPorts(t)
-			th := newTheme(t, agentOptions{args: []string{"--port", block.selector()}, protocol: protocol})
-			web := startGo(t, "go", block.take(t))
+			block := suite.NewPorts(t)
+			th := newTheme(t, agentOptions{args: []string{"--port", block.Selector()}, protocol: protocol})
+			web := startGo(t, "go", block.Take(t))
 			th.agent.sink.Fail(2)
 			th.send(t, "requests", func(c *tcase) { keepAlive(c, web) })
 			if !trafficOnly() {
-				poll(t, 10*time.Second, "the collector refuses", func() bool { return len(th.agent.sink.Requests()) >= 2 })
+				suite.Poll(t, 10*time.Second, "the collector refuses", func() bool { return len(th.agent.sink.Requests()) >= 2 })
 			}
 			th.send(t, "requests afterwards", func(c *tcase) { keepAlive(c, web) })
 			if !trafficOnly() {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // share is how much of some traffic is told.
@@ -37,11 +38,11 @@ func TestSampling(t *testing.T) {
 		{"parentbased_always_off", all, none, none},
 		{"parentbased_traceidratio", all, none, half},
 	}
-	block := newPorts(t)
-	servers := []*server{startGo(t, "front", block.take(t)), startNginx(t, "back", block.take(t))}
+	block := suite.NewPorts(t)
+	servers := []*server{startGo(t, "front", block.Take(t)), startNginx(t, "back", block.Take(t))}
 	for i, tc := range cases {
 		t.Run(tc.sampler, func(t *testing.T) {
-			o := agentOptions{args: []string{"--port", block.selector()}}
+			o := agentOptions{args: []string{"--port", block.Selector()}}
 			if i%2 == 0 {
 				o.env = []string{"OTEL_TRACES_SAMPLER=" + tc.sampler, "OTEL_TRACES_SAMPLER_ARG=0.5"}
 			} else {

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // TestExactAtSaturation overruns a ring of 64 KiB and requires that the spans
@@ -28,16 +30,16 @@ func TestExactAtSaturation(t *testing.T) {
 	}
 	for _, sc := range cases {
 		t.Run(sc.name, func(t *testing.T) {
-			block := newPorts(t)
-			a := startAgent(t, agentOptions{args: []string{"--port", block.selector()}, env: []string{"TRACER_AGENT_KERNEL_RING_BYTES=65536"}})
-			s := startNginx(t, "nginx", block.take(t))
+			block := suite.NewPorts(t)
+			a := startAgent(t, agentOptions{args: []string{"--port", block.Selector()}, env: []string{"TRACER_AGENT_KERNEL_RING_BYTES=65536"}})
+			s := startNginx(t, "nginx", block.Take(t))
 			if sc.pause && !trafficOnly() {
 				go a.interrupt(300*time.Millisecond, 200*time.Millisecond)
 			}
 			r := saturate(t, s, 0)
 			a.settled(t) // the next request finds room in the ring
 			wire := s.served(t)
-			s.stop() // its connections end, and with them what waits for an answer
+			s.Stop() // its connections end, and with them what waits for an answer
 			books := a.settled(t)
 			if sc.pause && books.lost() == 0 {
 				t.Error("nothing was lost, so nothing is proved")
@@ -51,9 +53,9 @@ func TestExactAtSaturation(t *testing.T) {
 // then asks for half of that: nothing may be lost. It is half only while the machine
 // has processor time to spare; beside other work both rates are found anew.
 func TestNoDropsAtHalfLoad(t *testing.T) {
-	block := newPorts(t)
-	a := startAgent(t, agentOptions{args: []string{"--port", block.selector()}})
-	s := startNginx(t, "nginx", block.take(t))
+	block := suite.NewPorts(t)
+	a := startAgent(t, agentOptions{args: []string{"--port", block.Selector()}})
+	s := startNginx(t, "nginx", block.Take(t))
 	var half wrkRun
 	for tries := 1; ; tries++ {
 		full := saturate(t, s, 0)
@@ -73,7 +75,7 @@ func TestNoDropsAtHalfLoad(t *testing.T) {
 		}
 	}
 	wire := s.served(t)
-	s.stop()
+	s.Stop()
 	a.verifyExact(t, half, wire, a.settled(t))
 }
 
@@ -121,9 +123,9 @@ func (s *server) served(t *testing.T) int {
 // interrupt stops the agent for a while, after a while.
 func (a *agent) interrupt(after, length time.Duration) {
 	<-time.After(after)
-	_ = syscall.Kill(a.pid(), syscall.SIGSTOP)
+	_ = syscall.Kill(a.PID(), syscall.SIGSTOP)
 	<-time.After(length)
-	_ = syscall.Kill(a.pid(), syscall.SIGCONT)
+	_ = syscall.Kill(a.PID(), syscall.SIGCONT)
 }
 
 // settled waits until the agent's counters stand still and returns them.
@@ -133,7 +135,7 @@ func (a *agent) settled(t *testing.T) accounts {
 		return accounts{}
 	}
 	last, since := a.accounts(t), time.Now()
-	poll(t, 10*time.Second, "the agent's counters stand still", func() bool {
+	suite.Poll(t, 10*time.Second, "the agent's counters stand still", func() bool {
 		now := a.accounts(t)
 		if now != last {
 			last, since = now, time.Now()

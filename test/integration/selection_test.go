@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // selectionCase is one way to select a server by a configuration file. The
@@ -51,19 +53,19 @@ func selectionCases(group *cgroupDir) []selectionCase {
 // selects them by everything that it knows but ports and pids.
 func TestSelection(t *testing.T) {
 	group := newCgroup(t)
-	block := newPorts(t)
+	block := suite.NewPorts(t)
 	for _, sc := range selectionCases(group) {
 		t.Run(sc.name, func(t *testing.T) {
-			dir := workDir(t)
-			web := copyProgram(t, binary("webserver"), dir)
-			early := sc.start(t, web, block.take(t))
+			dir := suite.WorkDir(t)
+			web := copyProgram(t, suite.Program("webserver"), dir)
+			early := sc.start(t, web, block.Take(t))
 			config := sc.config
 			if strings.Contains(config, "%") {
 				config = fmt.Sprintf(config, dir)
 			}
 			th := newTheme(t, agentOptions{config: config})
 			var late *server
-			th.agent.selecting(t, sc.judged(), func() { late = sc.start(t, web, block.take(t)) })
+			th.agent.selecting(t, sc.judged(), func() { late = sc.start(t, web, block.Take(t)) })
 			for _, s := range []*server{early, late} {
 				th.send(t, s.name, func(c *tcase) { sc.visit(c, s) })
 			}
@@ -174,10 +176,10 @@ func (g *cgroupDir) cases() []selectionCase {
 // TestExecIsJudgedAgain: a process that executes another program while it
 // keeps its sockets is judged by the new one, both ways.
 func TestExecIsJudgedAgain(t *testing.T) {
-	dir := workDir(t)
+	dir := suite.WorkDir(t)
 	selected := copyProgram(t, "/usr/bin/python3", dir)
 	script := appFile(t, "reexec.py")
-	port := newPorts(t).take(t)
+	port := suite.NewPorts(t).Take(t)
 	start := func(first string) *server {
 		cmd := exec.Command(first, "-B", script, fmt.Sprint(port))
 		cmd.Env = append(os.Environ(), "PYTHONHOME=/usr")
@@ -201,7 +203,7 @@ func TestExecIsJudgedAgain(t *testing.T) {
 			})
 			traced = !traced
 		}
-		s.stop()
+		s.Stop()
 	}
 	th.finish(t)
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // serverCase is traffic that every server with the needed features must handle.
@@ -75,19 +76,19 @@ func serverCases() []serverCase {
 // TestServers runs every case against every packaged server. Half of the
 // servers start before the agent and half after it.
 func TestServers(t *testing.T) {
-	block := newPorts(t)
+	block := suite.NewPorts(t)
 	list := apps()
 	servers := make([]*server, len(list))
 	start := func(parity int) {
 		for i, a := range list {
 			if i%2 == parity {
-				servers[i] = a.start(t, a.name, block.take(t))
+				servers[i] = a.start(t, a.name, block.Take(t))
 				servers[i].feature = a.feature
 			}
 		}
 	}
 	start(0)
-	th := newTheme(t, agentOptions{args: []string{"--port", block.selector()}, protocol: otlptest.GRPC})
+	th := newTheme(t, agentOptions{args: []string{"--port", block.Selector()}, protocol: otlptest.GRPC})
 	start(1)
 	t.Run("traffic", func(t *testing.T) {
 		for _, s := range servers {

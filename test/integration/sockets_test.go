@@ -12,21 +12,23 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // TestSockets covers kinds of sockets and of processes behind them.
 func TestSockets(t *testing.T) {
-	block := newPorts(t)
-	early := startGo(t, "go", block.take(t))
+	block := suite.NewPorts(t)
+	early := startGo(t, "go", block.Take(t))
 	open := early.dial(t, "")
 	open.writeAll(t, "GET /ok?before HTTP/1.1\r\nHost: x\r\n\r\n")
 	open.read(t, &request{method: "GET"})
 
-	th := newTheme(t, agentOptions{args: []string{"--port", block.selector()}, protocol: otlptest.HTTP})
+	th := newTheme(t, agentOptions{args: []string{"--port", block.Selector()}, protocol: otlptest.HTTP})
 	th.send(t, "connection older than the agent", func(c *tcase) {
 		for i := range 3 {
 			c.exchange(open, &request{target: fmt.Sprintf("/ok?after=%d", i)})
@@ -34,36 +36,36 @@ func TestSockets(t *testing.T) {
 	})
 	th.send(t, "first request of a new server", func(c *tcase) { firstRequest(c, block) })
 	th.send(t, "IPv6 and dual stack", func(c *tcase) { dualStack(c, block) })
-	th.send(t, "1000 connections", func(c *tcase) { thousand(c, startGo(c.T, "go", block.take(c.T))) })
-	th.send(t, "process per connection", func(c *tcase) { forked(c, startPython("1.1", "fork")(c.T, "python fork", block.take(c.T))) })
+	th.send(t, "1000 connections", func(c *tcase) { thousand(c, startGo(c.T, "go", block.Take(c.T))) })
+	th.send(t, "process per connection", func(c *tcase) { forked(c, startPython("1.1", "fork")(c.T, "python fork", block.Take(c.T))) })
 	th.send(t, "apache prefork", func(c *tcase) {
-		port := block.take(c.T)
+		port := block.Take(c.T)
 		forked(c, run(c.T, "apache prefork", port, apache(c.T, "prefork", port)))
 	})
-	th.send(t, "port reuse", func(c *tcase) { portReuse(c, block.take(c.T)) })
-	th.send(t, "client port reuse", func(c *tcase) { clientPortReuse(c, early, block.take(c.T)) })
+	th.send(t, "port reuse", func(c *tcase) { portReuse(c, block.Take(c.T)) })
+	th.send(t, "client port reuse", func(c *tcase) { clientPortReuse(c, early, block.Take(c.T)) })
 	th.finish(t)
 }
 
 // firstRequest: a process that starts listening later is covered from its
 // first request on, which follows its listen call at once.
-func firstRequest(c *tcase, block *ports) {
+func firstRequest(c *tcase, block *suite.Ports) {
 	for i := range 5 {
-		port := block.take(c.T)
-		p := launch(c.T, "go", exec.Command(binary("webserver"), fmt.Sprintf("127.0.0.1:%d", port)))
-		s := (&server{process: p, name: "go", port: port}).single()
-		waitListening(c.T, p, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		port := block.Take(c.T)
+		p := suite.Launch(c.T, "go", exec.Command(suite.Program("webserver"), fmt.Sprintf("127.0.0.1:%d", port)))
+		s := (&server{Process: p, name: "go", port: port}).single()
+		suite.WaitListening(c.T, p, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		c.exchange(s.dial(c, ""), &request{target: fmt.Sprintf("/ok?first=%d", i)})
 	}
 }
 
 // dualStack reaches a server on [::] over both families: an IPv4 peer is
 // reported as IPv4, not as a mapped address.
-func dualStack(c *tcase, block *ports) {
-	port := block.take(c.T)
-	p := launch(c.T, "go", exec.Command(binary("webserver"), fmt.Sprintf("[::]:%d", port)))
-	s := (&server{process: p, name: "go", port: port}).single()
-	waitListening(c.T, p, "tcp", fmt.Sprintf("[::1]:%d", port))
+func dualStack(c *tcase, block *suite.Ports) {
+	port := block.Take(c.T)
+	p := suite.Launch(c.T, "go", exec.Command(suite.Program("webserver"), fmt.Sprintf("[::]:%d", port)))
+	s := (&server{Process: p, name: "go", port: port}).single()
+	suite.WaitListening(c.T, p, "tcp", fmt.Sprintf("[::1]:%d", port))
 	for _, host := range []string{"127.0.0.1", "::1"} {
 		conn := s.dial(c, host)
 		for i := range 2 {
@@ -117,7 +119,7 @@ func portReuse(c *tcase, port int) {
 		c.exchange(conn, &request{target: fmt.Sprintf("/ok?generation=%d", i)})
 		c.exchange(conn, &request{target: "/missing"})
 		conn.Close()
-		s.kill()
+		s.Kill()
 	}
 }
 
@@ -144,20 +146,20 @@ func clientPortReuse(c *tcase, s *server, port int) {
 // TestUnixSockets selects servers that listen on unix sockets by their
 // executables, and by pid.
 func TestUnixSockets(t *testing.T) {
-	dir := workDir(t)
-	web := copyProgram(t, binary("webserver"), dir)
+	dir := suite.WorkDir(t)
+	web := copyProgram(t, suite.Program("webserver"), dir)
 	nginxPath := copyProgram(t, "/usr/sbin/nginx", dir)
 	path := filepath.Join(dir, "gunicorn.sock")
-	guni := launch(t, "gunicorn", gunicorn(t, "unix:"+path))
-	waitListening(t, guni, "unix", path)
+	guni := suite.Launch(t, "gunicorn", gunicorn(t, "unix:"+path))
+	suite.WaitListening(t, guni, "unix", path)
 
 	th := newTheme(t, agentOptions{args: []string{"--exe", dir + "/*", "--pid", family(t, guni, 2)}})
-	servers := []*server{{process: guni, name: "gunicorn", unix: path}}
+	servers := []*server{{Process: guni, name: "gunicorn", unix: path}}
 	start := func(name string, processes int, cmd *exec.Cmd, path string) {
-		var p *process
-		th.agent.selecting(t, processes, func() { p = launch(t, name, cmd) })
-		waitListening(t, p, "unix", path)
-		servers = append(servers, &server{process: p, name: name, unix: path})
+		var p *suite.Process
+		th.agent.selecting(t, processes, func() { p = suite.Launch(t, name, cmd) })
+		suite.WaitListening(t, p, "unix", path)
+		servers = append(servers, &server{Process: p, name: name, unix: path})
 	}
 	start("go", 1, exec.Command(web, "unix:"+dir+"/go.sock"), dir+"/go.sock")
 	start("go abstract", 1, exec.Command(web, "unix:@"+filepath.Base(dir)), "@"+filepath.Base(dir))
@@ -179,16 +181,16 @@ func TestUnixSockets(t *testing.T) {
 // TestBothEnds selects client and server: each tells its own half of the
 // exchange, over TCP and over a unix socket.
 func TestBothEnds(t *testing.T) {
-	dir := workDir(t)
-	web, curl := copyProgram(t, binary("webserver"), dir), copyProgram(t, "/usr/bin/curl", dir)
+	dir := suite.WorkDir(t)
+	web, curl := copyProgram(t, suite.Program("webserver"), dir), copyProgram(t, "/usr/bin/curl", dir)
 	th := newTheme(t, agentOptions{args: []string{"--exe", dir + "/*"}, protocol: otlptest.HTTP})
-	port, path := newPorts(t).take(t), filepath.Join(dir, "web.sock")
+	port, path := suite.NewPorts(t).Take(t), filepath.Join(dir, "web.sock")
 	th.agent.acquaint(t, curl, "-K", "-")
 	var s *server
 	th.agent.selecting(t, 1, func() {
 		s = run(t, "go", port, exec.Command(web, fmt.Sprintf("127.0.0.1:%d", port), "unix:"+path)).single()
 	})
-	waitListening(t, s.process, "unix", path)
+	suite.WaitListening(t, s.Process, "unix", path)
 	base := fmt.Sprintf("http://127.0.0.1:%d", port)
 	th.send(t, "TCP", func(c *tcase) { bothEnds(c, curl, base, "/size/1000") })
 	th.send(t, "unix socket", func(c *tcase) { bothEnds(c, curl, "http://localhost", "/size/1000", "--unix-socket", path) })
@@ -212,25 +214,25 @@ func bothEnds(c *tcase, curl, base, target string, args ...string) {
 
 // family waits until p has n children and returns all their pids and its own,
 // as an argument of --pid.
-func family(t *testing.T, p *process, n int) string {
+func family(t *testing.T, p *suite.Process, n int) string {
 	t.Helper()
 	var pids []string
-	poll(t, 10*time.Second, fmt.Sprintf("%s has %d children", p.name, n), func() bool {
-		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", p.pid(), p.pid()))
+	suite.Poll(t, 10*time.Second, fmt.Sprintf("%s has %d children", p.Name, n), func() bool {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", p.PID(), p.PID()))
 		if err != nil {
 			t.Fatal(err)
 		}
 		pids = strings.Fields(string(data))
 		return len(pids) >= n
 	})
-	return strings.Join(append(pids, strconv.Itoa(p.pid())), ",")
+	return strings.Join(append(pids, strconv.Itoa(p.PID())), ",")
 }
 
 // TestSelectByPid traces one of two equal servers.
 func TestSelectByPid(t *testing.T) {
-	block := newPorts(t)
-	chosen, other := startPython("1.1", "fork")(t, "chosen", block.take(t)), startPython("1.1", "fork")(t, "other", block.take(t))
-	th := newTheme(t, agentOptions{args: []string{"--pid", strconv.Itoa(chosen.pid())}})
+	block := suite.NewPorts(t)
+	chosen, other := startPython("1.1", "fork")(t, "chosen", block.Take(t)), startPython("1.1", "fork")(t, "other", block.Take(t))
+	th := newTheme(t, agentOptions{args: []string{"--pid", strconv.Itoa(chosen.PID())}})
 	th.send(t, "chosen", func(c *tcase) { forked(c, chosen) })
 	for range 10 {
 		conn := other.dial(t, "")
@@ -238,4 +240,21 @@ func TestSelectByPid(t *testing.T) {
 		conn.read(t, &request{method: "GET"})
 	}
 	th.finish(t)
+}
+
+// dialFrom returns a dialer that connects from a port of 127.0.0.1. A port that a
+// block hands out may have connections that linger (TIME_WAIT).
+func dialFrom(port int) *net.Dialer {
+	return &net.Dialer{
+		LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port},
+		Control: func(_, _ string, c syscall.RawConn) error {
+			var err error
+			if failed := c.Control(func(fd uintptr) {
+				err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)
+			}); failed != nil {
+				return failed
+			}
+			return err
+		},
+	}
 }

@@ -9,20 +9,22 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // TestSyscalls runs the same exchanges through every system call that moves
 // bytes over a socket: whole, scattered, looked at before being read, in tiny
 // pieces, out of files and pipes.
 func TestSyscalls(t *testing.T) {
-	block := newPorts(t)
-	th := newTheme(t, agentOptions{args: []string{"--port", block.selector()}})
+	block := suite.NewPorts(t)
+	th := newTheme(t, agentOptions{args: []string{"--port", block.Selector()}})
 	script := appFile(t, "syscalls.py")
 	names, err := exec.Command("/usr/bin/python3", "-B", script, "list").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := block.take(t)
+	port := block.Take(t)
 	s := run(t, "syscalls", port, exec.Command("/usr/bin/python3", "-B", script, fmt.Sprint(port))).single()
 	for _, style := range strings.Fields(string(names)) {
 		th.send(t, style, func(c *tcase) { throughStyle(c, s, style) })

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // TestExportOverTLS exports to a collector that asks for a client certificate,
@@ -27,12 +28,12 @@ func TestExportOverTLS(t *testing.T) {
 		{"HTTP, gzip", otlptest.HTTP, true, false},
 	}
 	id, cert, key := identity(t)
-	block := newPorts(t)
-	s := startGo(t, "go", block.take(t))
+	block := suite.NewPorts(t)
+	s := startGo(t, "go", block.Take(t))
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			sink := newTLSSink(t, id)
-			o := agentOptions{args: []string{"--port", block.selector()}, sink: sink, protocol: tc.protocol, gzip: tc.gzip}
+			o := agentOptions{args: []string{"--port", block.Selector()}, sink: sink, protocol: tc.protocol, gzip: tc.gzip}
 			if tc.file {
 				o.config = "export: {otlp: {headers: {x-api-key: k1}, tls: {ca_file: " + cert + ", cert_file: " + cert + ", key_file: " + key + "}}}\n"
 			} else {
@@ -70,19 +71,19 @@ func checkExports(t *testing.T, sink *otlptest.Sink, protocol string, gzip bool)
 // nothing is sent, and what is not sent is counted.
 func TestUnknownAuthority(t *testing.T) {
 	id, _, _ := identity(t)
-	block := newPorts(t)
-	s := startGo(t, "go", block.take(t))
+	block := suite.NewPorts(t)
+	s := startGo(t, "go", block.Take(t))
 	for _, protocol := range []string{otlptest.GRPC, otlptest.HTTP} {
 		t.Run(protocol, func(t *testing.T) {
 			sink := newTLSSink(t, id)
-			a := startAgent(t, agentOptions{args: []string{"--port", block.selector()}, sink: sink, protocol: protocol,
+			a := startAgent(t, agentOptions{args: []string{"--port", block.Selector()}, sink: sink, protocol: protocol,
 				config: "export: {shutdown_timeout: 200ms}\n"})
 			th := &theme{ledger: &ledger{}, agent: a}
 			th.send(t, "requests", func(c *tcase) { keepAlive(c, s) })
 			if trafficOnly() {
 				t.Skip("TRACER_AGENT=off: the traffic ran, no agent was tested")
 			}
-			poll(t, 10*time.Second, "the spans wait or were dropped, and nothing was sent", func() bool {
+			suite.Poll(t, 10*time.Second, "the spans wait or were dropped, and nothing was sent", func() bool {
 				n := a.accounts(t)
 				return n.told == 5 && n.sent == 0
 			})
@@ -92,8 +93,8 @@ func TestUnknownAuthority(t *testing.T) {
 			if n := len(sink.Requests()); n != 0 {
 				t.Errorf("%d export requests reached a collector that cannot prove itself", n)
 			}
-			if log := a.out.String(); !strings.Contains(log, "spans_dropped=5") {
-				t.Errorf("the agent does not say that it dropped 5 spans:\n%s", tail(log, 2000))
+			if log := a.Out.String(); !strings.Contains(log, "spans_dropped=5") {
+				t.Errorf("the agent does not say that it dropped 5 spans:\n%s", suite.Tail(log, 2000))
 			}
 		})
 	}
@@ -106,7 +107,7 @@ func identity(t *testing.T) (id *otlptest.Identity, cert, key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := workDir(t)
+	dir := suite.WorkDir(t)
 	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	for path, data := range map[string][]byte{cert: id.Certificate, key: id.Key} {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
