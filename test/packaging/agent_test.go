@@ -5,83 +5,40 @@
 package packaging
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // patience is how long anything may take on a busy machine.
 const patience = 30 * time.Second
 
-// output collects what a process prints. Safe for concurrent use.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-// String is all that was printed so far.
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
-}
-
 // running is a process that ends with the test.
 type running struct {
-	cmd    *exec.Cmd
-	out    *output // both streams
-	config string  // of an agent: its file
+	*suite.Process
+	config string // of an agent: its file
 }
 
 func start(t *testing.T, cmd *exec.Cmd) *running {
 	t.Helper()
-	r := &running{cmd: cmd, out: &output{}}
-	cmd.Stdout, cmd.Stderr = r.out, r.out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { r.stop() })
+	r := &running{Process: suite.Launch(t, filepath.Base(cmd.Path), cmd)}
+	t.Cleanup(func() { r.end() }) // for as long as it takes: a container would stay
 	return r
 }
 
-// stop ends the process with SIGTERM and waits for it.
-func (r *running) stop() error {
-	if r.cmd.ProcessState != nil {
-		return nil
-	}
-	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	return r.cmd.Wait()
-}
-
-func (r *running) pid() int { return r.cmd.Process.Pid }
-
-// poll waits until done says so.
-func poll(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(patience); !done(); <-tick.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s", patience, what)
-		}
-	}
+// end ends the process with SIGTERM and returns how it ended.
+func (r *running) end() error {
+	_ = r.Cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	<-r.Exited()
+	return r.Err()
 }
 
 // startAgent runs the shipped program with a configuration and waits until it
@@ -94,11 +51,11 @@ func startAgent(t *testing.T, binary, config string, env ...string) *running {
 	cmd.Env = append([]string{"PATH=/usr/bin:/bin"}, env...)
 	a := start(t, cmd)
 	a.config = file
-	poll(t, "the agent is ready", func() bool {
-		if strings.Contains(a.out.String(), "tracer-agent: ") {
-			t.Fatalf("the agent failed:\n%s", a.out)
+	suite.Poll(t, patience, "the agent is ready", func() bool {
+		if strings.Contains(a.Out.String(), "tracer-agent: ") {
+			t.Fatalf("the agent failed:\n%s", a.Out)
 		}
-		return strings.Contains(a.out.String(), "tracer-agent ready:")
+		return strings.Contains(a.Out.String(), "tracer-agent ready:")
 	})
 	return a
 }
@@ -106,11 +63,8 @@ func startAgent(t *testing.T, binary, config string, env ...string) *running {
 // sees waits for a span of a path.
 func (r *running) sees(t *testing.T, path string) {
 	t.Helper()
-	poll(t, "a span of "+path+" in\n"+tail(r.out.String()), func() bool { return strings.Contains(r.out.String(), `"`+path+`"`) })
+	suite.Poll(t, patience, "a span of "+path+" in\n"+suite.Tail(r.Out.String(), 4000), func() bool { return strings.Contains(r.Out.String(), `"`+path+`"`) })
 }
-
-// tail is the end of a long text.
-func tail(s string) string { return s[max(0, len(s)-4000):] }
 
 // freeAddr is an address that nothing listens on.
 func freeAddr(t *testing.T) string {
@@ -126,7 +80,7 @@ func freeAddr(t *testing.T) string {
 // awaitListener waits until something listens on addr.
 func awaitListener(t *testing.T, addr string) {
 	t.Helper()
-	poll(t, "something listens on "+addr, func() bool {
+	suite.Poll(t, patience, "something listens on "+addr, func() bool {
 		conn, err := net.Dial("tcp", addr)
 		if err != nil {
 			return false
@@ -139,7 +93,7 @@ func awaitListener(t *testing.T, addr string) {
 // serve starts the test service as a user.
 func serve(t *testing.T, addr string, uid int) *running {
 	t.Helper()
-	cmd := exec.Command("setpriv", fmt.Sprintf("--reuid=%d", uid), fmt.Sprintf("--regid=%d", uid), "--clear-groups", program("web"), "serve", addr)
+	cmd := exec.Command("setpriv", fmt.Sprintf("--reuid=%d", uid), fmt.Sprintf("--regid=%d", uid), "--clear-groups", suite.Program("web"), "serve", addr)
 	r := start(t, cmd)
 	awaitListener(t, addr)
 	return r
@@ -147,7 +101,7 @@ func serve(t *testing.T, addr string, uid int) *running {
 
 func get(t *testing.T, addr, path string) {
 	t.Helper()
-	if out := command(t, program("web"), "get", "http://"+addr+path); out != path+"\n" {
+	if out := command(t, suite.Program("web"), "get", "http://"+addr+path); out != path+"\n" {
 		t.Fatalf("%s%s answered %q", addr, path, out)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // guestVariable names test/vm/guest.sh of the checkout, where kernels are kept.
@@ -69,11 +71,11 @@ func TestArm64Runs(t *testing.T) {
 	cmd.Env = append(os.Environ(), "AGENT_BIN="+armProgram(t), "VM_TIMEOUT=1500")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%v\n%s", err, tail(string(out)))
+		t.Fatalf("%v\n%s", err, suite.Tail(string(out), 4000))
 	}
 	for _, want := range []string{"linux/arm64", "This machine can trace", `"url.path":"/arm64"`, "ended with 0"} {
 		if !strings.Contains(string(out), want) {
-			t.Errorf("no %s in\n%s", want, tail(string(out)))
+			t.Errorf("no %s in\n%s", want, suite.Tail(string(out), 4000))
 		}
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // kernelsVariable names stock kernels (paths of vmlinuz, separated by spaces) on
@@ -46,7 +48,7 @@ func bootDisk(t *testing.T) string {
 	root := cleanRoot(t)
 	for file, to := range map[string]string{
 		artifact(t, "tracer-agent_*_amd64.deb"): "/agent.deb",
-		program("web"):                          "/usr/local/bin/web",
+		suite.Program("web"):                    "/usr/local/bin/web",
 		"testdata/proof.sh":                     "/proof.sh",
 		"testdata/web.service":                  "/etc/systemd/system/web.service",
 		"testdata/late.service":                 "/etc/systemd/system/late.service",
@@ -77,7 +79,7 @@ func boot(t *testing.T, kernel, disk string) map[string]string {
 	said, _ := os.ReadFile(dir + "/said") // empty if there is none
 	if err != nil || !strings.Contains(string(said), "@@ end") {
 		console, _ := os.ReadFile(dir + "/console")
-		t.Fatalf("the guest ended with %v %s\nsaid:\n%s\nconsole:\n%s", err, out, said, tail(string(console)))
+		t.Fatalf("the guest ended with %v %s\nsaid:\n%s\nconsole:\n%s", err, out, said, suite.Tail(string(console), 4000))
 	}
 	sections := map[string]string{}
 	for part := range strings.SplitSeq(strings.ReplaceAll(string(said), "\r", ""), "@@ ") {
@@ -120,7 +122,7 @@ func checkProof(t *testing.T, said map[string]string, old bool) {
 		t.Errorf("exposure %.1f, at most %.1f", score, exposureLimit)
 	}
 	if t.Failed() {
-		t.Logf("the agent said\n%s", tail(said["log"]))
+		t.Logf("the agent said\n%s", suite.Tail(said["log"], 4000))
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // Capabilities by their bits (include/uapi/linux/capability.h).
@@ -36,8 +38,8 @@ func TestCapabilitiesAreDropped(t *testing.T) {
 	_, port, _ := strings.Cut(later, ":")
 	serve(t, running, 54321)
 	agent := startAgent(t, binary, "instrument:\n- {users: [\"54321\"]}\n- {ports: [\""+port+"\"]}\n")
-	poll(t, "capabilities are dropped", func() bool { return strings.Contains(agent.out.String(), "capabilities dropped") })
-	checkDropped(t, agent.pid(), bpf|perfmon|sysAdmin)
+	suite.Poll(t, patience, "capabilities are dropped", func() bool { return strings.Contains(agent.Out.String(), "capabilities dropped") })
+	checkDropped(t, agent.PID(), bpf|perfmon|sysAdmin)
 
 	get(t, running, "/running")
 	agent.sees(t, "/running")
@@ -45,7 +47,7 @@ func TestCapabilitiesAreDropped(t *testing.T) {
 	get(t, later, "/later")
 	agent.sees(t, "/later")
 	another := freeAddr(t)
-	shell := exec.Command("setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", "sh", "-c", `read go; exec "$0" serve `+another, program("web"))
+	shell := exec.Command("setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", "sh", "-c", `read go; exec "$0" serve `+another, suite.Program("web"))
 	in, err := shell.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -62,19 +64,19 @@ func TestCapabilitiesAreDropped(t *testing.T) {
 	reloaded := freeAddr(t)
 	serve(t, reloaded, 54323)
 	write(t, agent.config, read(t, agent.config)+"- {users: [\"54323\"]}\n")
-	if err := agent.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+	if err := agent.Cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	poll(t, "a user that was added is traced:\n"+tail(agent.out.String()), func() bool {
+	suite.Poll(t, patience, "a user that was added is traced:\n"+suite.Tail(agent.Out.String(), 4000), func() bool {
 		get(t, reloaded, "/reloaded")
-		return strings.Contains(agent.out.String(), `"/reloaded"`)
+		return strings.Contains(agent.Out.String(), `"/reloaded"`)
 	})
-	checkDropped(t, agent.pid(), bpf|perfmon|sysAdmin)
-	if err := agent.stop(); err != nil {
-		t.Errorf("the agent ended with %v:\n%s", err, tail(agent.out.String()))
+	checkDropped(t, agent.PID(), bpf|perfmon|sysAdmin)
+	if err := agent.end(); err != nil {
+		t.Errorf("the agent ended with %v:\n%s", err, suite.Tail(agent.Out.String(), 4000))
 	}
-	if !strings.Contains(agent.out.String(), "msg=stopped") {
-		t.Errorf("no totals at the end:\n%s", tail(agent.out.String()))
+	if !strings.Contains(agent.Out.String(), "msg=stopped") {
+		t.Errorf("no totals at the end:\n%s", suite.Tail(agent.Out.String(), 4000))
 	}
 }
 
@@ -127,14 +129,14 @@ func TestUnprivilegedUser(t *testing.T) {
 		"--inh-caps=-all,"+list, "--ambient-caps=-all,"+list, "--bounding-set=-all,"+list,
 		binary, "run", "--port", strings.Split(addr, ":")[1], "--stdout", "json", "--log-level", "debug")
 	agent := start(t, cmd)
-	poll(t, "the agent is ready", func() bool { return strings.Contains(agent.out.String(), "capabilities dropped") })
+	suite.Poll(t, patience, "the agent is ready", func() bool { return strings.Contains(agent.Out.String(), "capabilities dropped") })
 	get(t, addr, "/unprivileged")
 	agent.sees(t, "/unprivileged")
-	checkDropped(t, agent.pid(), bpf|perfmon)
-	if release := strings.TrimSpace(read(t, "/proc/sys/kernel/osrelease")); hasUprobeMulti(release) && strings.Contains(agent.out.String(), "no probes in Go programs") {
-		t.Errorf("on %s probes in Go programs need a capability:\n%s", release, tail(agent.out.String()))
+	checkDropped(t, agent.PID(), bpf|perfmon)
+	if release := strings.TrimSpace(read(t, "/proc/sys/kernel/osrelease")); hasUprobeMulti(release) && strings.Contains(agent.Out.String(), "no probes in Go programs") {
+		t.Errorf("on %s probes in Go programs need a capability:\n%s", release, suite.Tail(agent.Out.String(), 4000))
 	}
-	if uid := status(t, agent.pid(), "Uid")["Uid"][0]; uid != "54330\t54330\t54330\t54330" {
+	if uid := status(t, agent.PID(), "Uid")["Uid"][0]; uid != "54330\t54330\t54330\t54330" {
 		t.Errorf("the agent runs as %s", uid)
 	}
 }
@@ -159,7 +161,7 @@ func TestListeners(t *testing.T) {
 		agent := startAgent(t, binary, config)
 		listening := 0
 		for line := range strings.Lines(command(t, "ss", "-Hltnp")) {
-			if !strings.Contains(line, ",pid="+strconv.Itoa(agent.pid())+",") {
+			if !strings.Contains(line, ",pid="+strconv.Itoa(agent.PID())+",") {
 				continue
 			}
 			listening++
@@ -170,7 +172,7 @@ func TestListeners(t *testing.T) {
 		if want := map[string]int{"default": 0, "shipped": 1}[name]; listening != want {
 			t.Errorf("%s: the agent listens on %d sockets, want %d", name, listening, want)
 		}
-		if err := agent.stop(); err != nil {
+		if err := agent.end(); err != nil {
 			t.Errorf("%s: the agent ended with %v", name, err)
 		}
 	}
@@ -241,13 +243,13 @@ func TestNoSecretsInOutput(t *testing.T) {
 			agent := startAgent(t, binary, config, tt.env...)
 			get(t, addr, "/sent")
 			agent.sees(t, "/sent")
-			poll(t, "the collector's refusal is logged:\n"+tail(agent.out.String()), func() bool { return strings.Contains(agent.out.String(), "refused") })
-			if err := agent.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			suite.Poll(t, patience, "the collector's refusal is logged:\n"+suite.Tail(agent.Out.String(), 4000), func() bool { return strings.Contains(agent.Out.String(), "refused") })
+			if err := agent.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
 			}
-			agent.cmd.Wait() // spans that nobody took may be an error
-			if strings.Contains(agent.out.String(), canary) {
-				t.Errorf("a secret in\n%s", agent.out)
+			<-agent.Exited() // spans that nobody took may be an error
+			if strings.Contains(agent.Out.String(), canary) {
+				t.Errorf("a secret in\n%s", agent.Out)
 			}
 		})
 	}

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // podman runs containers whose state lies where the agent looks for names, in the
@@ -37,7 +39,7 @@ func newPodman(t *testing.T) *podman {
 		t.Cleanup(func() { command(t, "umount", "-l", dir) })
 	}
 	p := &podman{root: t.TempDir()}
-	command(t, "cp", program("web"), p.root+"/web")
+	command(t, "cp", suite.Program("web"), p.root+"/web")
 	before := cgroupDirs()
 	t.Cleanup(func() { // crun leaves the directories of containers that end
 		for _, dir := range cgroupDirs() {
@@ -60,7 +62,7 @@ func cgroupDirs() []string {
 }
 
 func (p *podman) command(args ...string) *exec.Cmd {
-	return exec.Command("podman", append([]string{"--cgroup-manager", "cgroupfs", "--runtime", program("runtime")}, args...)...)
+	return exec.Command("podman", append([]string{"--cgroup-manager", "cgroupfs", "--runtime", suite.Program("runtime")}, args...)...)
 }
 
 func (p *podman) do(t *testing.T, args ...string) string {
@@ -94,11 +96,11 @@ func TestContainerByName(t *testing.T) {
 	agent.sees(t, "/before")
 	get(t, after, "/after")
 	agent.sees(t, "/after")
-	if err := agent.stop(); err != nil {
+	if err := agent.end(); err != nil {
 		t.Errorf("the agent ended with %v", err)
 	}
-	if strings.Contains(agent.out.String(), `"/neighbour"`) {
-		t.Errorf("a container that was not selected was traced:\n%s", tail(agent.out.String()))
+	if strings.Contains(agent.Out.String(), `"/neighbour"`) {
+		t.Errorf("a container that was not selected was traced:\n%s", suite.Tail(agent.Out.String(), 4000))
 	}
 }
 
@@ -118,7 +120,7 @@ func TestImageRuns(t *testing.T) {
 	agent := start(t, p.command("run", "--rm", "--name", "agent", "--network", "host", "--pid", "host", "--read-only",
 		"--cap-drop=all", "--cap-add=bpf,perfmon,sys_ptrace,dac_read_search", "--security-opt", "seccomp=unconfined",
 		image, "run", "--port", port, "--stdout", "json", "--log-level", "debug"))
-	poll(t, "the agent is ready", func() bool { return strings.Contains(agent.out.String(), "capabilities dropped") })
+	suite.Poll(t, patience, "the agent is ready", func() bool { return strings.Contains(agent.Out.String(), "capabilities dropped") })
 	get(t, addr, "/from-a-container")
 	agent.sees(t, "/from-a-container")
 	pid, err := strconv.Atoi(strings.TrimSpace(p.do(t, "inspect", "-f", "{{.State.Pid}}", "agent")))
@@ -127,5 +129,5 @@ func TestImageRuns(t *testing.T) {
 	}
 	checkDropped(t, pid, bpf|perfmon)
 	p.do(t, "stop", "-t", "10", "agent")
-	agent.cmd.Wait() // podman's own exit code may tell of the signal
+	<-agent.Exited() // podman's own exit code may tell of the signal
 }
