@@ -19,11 +19,12 @@ import (
 	"time"
 
 	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // agent is a running tracer-agent and the sink that it exports to.
 type agent struct {
-	*program
+	*suite.Process
 	sink   *otlptest.Sink
 	listen string
 	config string // its file
@@ -62,12 +63,12 @@ func (a *agent) run(t *testing.T) *agent {
 	t.Helper()
 	cmd := exec.Command(os.Getenv("TRACER_AGENT"), "run", "--config", a.config, "--metrics-listen", a.listen, "--stdout", "json")
 	cmd.Env = append(os.Environ(), "OTEL_EXPORTER_OTLP_ENDPOINT="+a.sink.Endpoint(otlptest.GRPC), "OTEL_EXPORTER_OTLP_PROTOCOL=grpc")
-	a.program = start(t, "tracer-agent", cmd)
-	eventually(t, 20*time.Second, "the agent captures", func() bool {
-		if !a.running() {
-			t.Fatalf("the agent ended: %v\n%s", a.err, a.out)
+	a.Process = start(t, "tracer-agent", cmd)
+	suite.Poll(t, 20*time.Second, "the agent captures", func() bool {
+		if !a.Alive() {
+			t.Fatalf("the agent ended: %v\n%s", a.Err(), a.Out)
 		}
-		return strings.Contains(a.out.String(), "tracer-agent ready:")
+		return strings.Contains(a.Out.String(), "tracer-agent ready:")
 	})
 	return a
 }
@@ -75,7 +76,7 @@ func (a *agent) run(t *testing.T) *agent {
 // ready waits for /readyz.
 func (a *agent) ready(t *testing.T) *agent {
 	t.Helper()
-	eventually(t, 20*time.Second, "/readyz answers 200", a.isReady)
+	suite.Poll(t, 20*time.Second, "/readyz answers 200", a.isReady)
 	return a
 }
 
@@ -111,16 +112,16 @@ func (a *agent) metric(t *testing.T, series string) float64 {
 // stop ends the agent and requires that it ends well.
 func (a *agent) stop(t *testing.T) {
 	t.Helper()
-	if err := a.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := a.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	select {
-	case <-a.done:
+	case <-a.Exited():
 	case <-time.After(15 * time.Second):
 		t.Fatal("the agent did not end")
 	}
-	if a.err != nil {
-		t.Errorf("the agent ended with %v", a.err)
+	if a.Err() != nil {
+		t.Errorf("the agent ended with %v", a.Err())
 	}
 }
 
@@ -128,7 +129,7 @@ func (a *agent) stop(t *testing.T) {
 func (a *agent) span(t *testing.T, path string) otlptest.Span {
 	t.Helper()
 	var found otlptest.Span
-	eventually(t, 10*time.Second, "a span of "+path, func() bool {
+	suite.Poll(t, 10*time.Second, "a span of "+path, func() bool {
 		spans := a.spans(path)
 		if len(spans) > 0 {
 			found = spans[0]
@@ -154,7 +155,7 @@ func (a *agent) traced(t *testing.T, c *container, limit time.Duration) time.Dur
 	t.Helper()
 	begin := time.Now()
 	for i := 0; ; i++ {
-		path := fmt.Sprintf("/probe-%d-%d", c.pid(), begin.UnixNano()+int64(i))
+		path := fmt.Sprintf("/probe-%d-%d", c.PID(), begin.UnixNano()+int64(i))
 		asked := time.Now()
 		get(t, c.url+path)
 		for time.Since(asked) < 600*time.Millisecond {
@@ -181,7 +182,7 @@ func (a *agent) flushed(t *testing.T, witness *container) {
 // selected waits until the kernel selects as many processes and cgroups.
 func (a *agent) selected(t *testing.T, processes int) {
 	t.Helper()
-	eventually(t, 10*time.Second, fmt.Sprintf("%d processes are selected", processes), func() bool {
+	suite.Poll(t, 10*time.Second, fmt.Sprintf("%d processes are selected", processes), func() bool {
 		return int(a.metric(t, `processes{verdict="selected"}`)) == processes
 	})
 }
@@ -190,11 +191,11 @@ func (a *agent) selected(t *testing.T, processes int) {
 // kernel put into the rings is in it, read or not.
 func (a *agent) memory(t *testing.T) []byte {
 	t.Helper()
-	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", a.pid()))
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", a.PID()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", a.pid()))
+	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", a.PID()))
 	if err != nil {
 		t.Fatal(err)
 	}

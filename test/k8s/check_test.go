@@ -37,8 +37,8 @@ func TestCheckAndWhyAskTheAPI(t *testing.T) {
 	}{
 		{config, []string{"check"}, []string{"Kubernetes API", "2 pods of this node"}},
 		{c.agentConfigAs("wrong-token", byLabel), []string{"check"}, []string{"Kubernetes API", "401"}},
-		{config, []string{"why", strconv.Itoa(shop.pid())}, []string{"is traced", "tracing=enabled"}},
-		{config, []string{"why", strconv.Itoa(bank.pid())}, []string{"is not traced", "namespace_labels"}},
+		{config, []string{"why", strconv.Itoa(shop.PID())}, []string{"is traced", "tracing=enabled"}},
+		{config, []string{"why", strconv.Itoa(bank.PID())}, []string{"is not traced", "namespace_labels"}},
 	} {
 		out := command(tt.config, tt.args...)
 		for _, want := range tt.want {

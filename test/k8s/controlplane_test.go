@@ -23,6 +23,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // Tokens of the static token file.
@@ -37,7 +39,7 @@ type controlPlane struct {
 	dir       string
 	etcdPort  string
 	port      string
-	apiserver *program
+	apiserver *suite.Process
 	http      *http.Client
 }
 
@@ -79,9 +81,9 @@ func (c *controlPlane) startAPI() {
 		"--secure-port="+c.port, "--token-auth-file="+c.dir+"/tokens.csv", "--authorization-mode=RBAC", "--service-cluster-ip-range=10.96.0.0/16",
 		"--allow-privileged=true", "--disable-admission-plugins=ServiceAccount", "--service-account-issuer=https://issuer.example",
 		"--service-account-key-file="+key, "--service-account-signing-key-file="+key))
-	eventually(c.t, time.Minute, "the API server is ready", func() bool {
-		if !c.apiserver.running() {
-			c.t.Fatalf("kube-apiserver ended: %v\n%s", c.apiserver.err, tail(c.apiserver.out.String(), 3000))
+	suite.Poll(c.t, time.Minute, "the API server is ready", func() bool {
+		if !c.apiserver.Alive() {
+			c.t.Fatalf("kube-apiserver ended: %v\n%s", c.apiserver.Err(), suite.Tail(c.apiserver.Out.String(), 3000))
 		}
 		status, _ := c.try(http.MethodGet, "/readyz", nil, "")
 		return status == http.StatusOK
@@ -90,11 +92,11 @@ func (c *controlPlane) startAPI() {
 
 // stopAPI makes the API server unreachable. What it knows stays in etcd.
 func (c *controlPlane) stopAPI() {
-	c.apiserver.cmd.Process.Signal(syscall.SIGTERM)
+	c.apiserver.Cmd.Process.Signal(syscall.SIGTERM)
 	select {
-	case <-c.apiserver.done:
+	case <-c.apiserver.Exited():
 	case <-time.After(5 * time.Second):
-		c.apiserver.kill()
+		c.apiserver.Kill()
 	}
 	c.http.CloseIdleConnections()
 }
@@ -155,7 +157,7 @@ func (c *controlPlane) do(method, path string, body any, contentType string) map
 	c.t.Helper()
 	status, answer := c.try(method, path, body, contentType)
 	if status/100 != 2 {
-		c.t.Fatalf("%s %s: %d %s", method, path, status, tail(string(answer), 500))
+		c.t.Fatalf("%s %s: %d %s", method, path, status, suite.Tail(string(answer), 500))
 	}
 	var object map[string]any
 	if err := json.Unmarshal(answer, &object); err != nil {

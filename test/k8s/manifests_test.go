@@ -165,7 +165,7 @@ func TestRoleOnlyReads(t *testing.T) {
 		{"get", "nodes/proxy"}, {"update", "jobs.batch"}, {"list", "jobs.batch"}, {"get", "pods/log"},
 	} {
 		out, _ := c.kubectl("auth", "can-i", deny[0], deny[1], "--all-namespaces", "--as", "system:serviceaccount:tracer-agent:tracer-agent")
-		if strings.TrimSpace(tail(out, 4)) != "no" && !strings.HasSuffix(strings.TrimSpace(out), "no") {
+		if !strings.HasSuffix(strings.TrimSpace(out), "no") {
 			t.Errorf("the agent may %s: %s", strings.Join(deny, " "), out)
 		}
 	}

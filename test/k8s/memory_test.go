@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // Size of the cluster, and what the agent may take of the machine's memory in it.
@@ -40,7 +42,7 @@ func (c *controlPlane) fill(t *testing.T) {
 					"spec": object{"nodeName": fmt.Sprintf("other-%d", i%100), "containers": []object{{"name": "app", "image": "registry.example/team/app:1.2.3", "env": env}}},
 				}, "")
 				if status/100 != 2 {
-					t.Errorf("make pod %d: %d %s", i, status, tail(string(answer), 300))
+					t.Errorf("make pod %d: %d %s", i, status, suite.Tail(string(answer), 300))
 					return
 				}
 				name := fmt.Sprintf("service-%d-7d9f8b6c5d-%05d", i%clusterServices, i)
@@ -59,7 +61,7 @@ func (c *controlPlane) fill(t *testing.T) {
 // resident returns the resident memory of the agent, and what of it is not a file's.
 func (a *agent) resident(t *testing.T) (all, anonymous int) {
 	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", a.pid()))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", a.PID()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +90,7 @@ func TestTenThousandPods(t *testing.T) {
 		all, _ := a.resident(t)
 		peak = max(peak, all)
 	}
-	eventually(t, time.Minute, "all addresses are known", func() bool {
+	suite.Poll(t, time.Minute, "all addresses are known", func() bool {
 		watch()
 		return a.metric(t, "kubernetes_peer_addresses") >= clusterPods+clusterServices
 	})

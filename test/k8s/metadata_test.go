@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // A resource tells the pod, its owners, its container and what labels and
@@ -53,7 +55,7 @@ func TestResourceAttributes(t *testing.T) {
 			want[key] = value
 		}
 		var wrong []string
-		eventually(t, 5*time.Second, tt.name+" has its attributes: "+strings.Join(wrong, " "), func() bool {
+		suite.Poll(t, 5*time.Second, tt.name+" has its attributes: "+strings.Join(wrong, " "), func() bool {
 			get(t, s.url+"/"+tt.name)
 			wrong = nil
 			spans := a.spans("/" + tt.name)
@@ -67,7 +69,7 @@ func TestResourceAttributes(t *testing.T) {
 			}
 			return len(wrong) == 0
 		})
-		s.kill()
+		s.Kill()
 	}
 }
 
@@ -104,7 +106,7 @@ func TestPeers(t *testing.T) {
 	}
 	cart := c.pod("shop", "cart", podOptions{}).client(t, "127.0.77.1")
 	a := startAgent(t, c.agentConfig(byLabel)).ready(t)
-	eventually(t, 5*time.Second, "the addresses are known", func() bool { return a.metric(t, "kubernetes_peer_addresses") >= 2 })
+	suite.Poll(t, 5*time.Second, "the addresses are known", func() bool { return a.metric(t, "kubernetes_peer_addresses") >= 2 })
 	cart.get(t, ledger.url+"/by-address")
 	s := a.span(t, "/by-address")
 	for key, want := range map[string]string{
@@ -136,9 +138,9 @@ func TestDeadPodKeepsItsMetadata(t *testing.T) {
 	a.traced(t, bank, 5*time.Second)
 	a.sink.Fail(1 << 20)
 	get(t, s.url+"/last")
-	s.kill()
+	s.Kill()
 	p.delete()
-	eventually(t, 5*time.Second, "the pod is gone", func() bool { return a.metric(t, "kubernetes_pods") == 1 })
+	suite.Poll(t, 5*time.Second, "the pod is gone", func() bool { return a.metric(t, "kubernetes_pods") == 1 })
 	a.sink.Fail(0)
 	if got := a.span(t, "/last").Resource["k8s.pod.name"]; got != "short" {
 		t.Errorf("the last span's pod is %v", got)
@@ -149,12 +151,12 @@ func TestDeadPodKeepsItsMetadata(t *testing.T) {
 	a.traced(t, s, 5*time.Second)
 	a.sink.Fail(1 << 20)
 	get(t, s.url+"/unsaid")
-	eventually(t, 5*time.Second, "the span waits", func() bool { return a.metric(t, "queue_spans") >= 1 })
-	s.kill()
+	suite.Poll(t, 5*time.Second, "the span waits", func() bool { return a.metric(t, "queue_spans") >= 1 })
+	s.Kill()
 	p.delete()
-	eventually(t, 5*time.Second, "the pod is gone", func() bool { return a.metric(t, "kubernetes_pods") == 1 })
+	suite.Poll(t, 5*time.Second, "the pod is gone", func() bool { return a.metric(t, "kubernetes_pods") == 1 })
 	c.label("shop", "tracing", nil)
-	eventually(t, 5*time.Second, "the span of the dead pod is dropped", func() bool {
+	suite.Poll(t, 5*time.Second, "the span of the dead pod is dropped", func() bool {
 		a.sink.Fail(1)
 		return a.metric(t, `spans_dropped_total{reason="deselected"}`) >= 1
 	})

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/tracer-agent/tracer-agent/internal/otlptest"
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // node is a real one: kubelet, containerd, scheduler and the rest, in namespaces
@@ -26,7 +27,7 @@ import (
 type node struct {
 	t    *testing.T
 	dir  string
-	main *program
+	main *suite.Process
 }
 
 func newNode(t *testing.T) *node {
@@ -43,7 +44,7 @@ func newNode(t *testing.T) *node {
 	t.Cleanup(func() { // before the program is killed, so that it cleans up
 		in.Close()
 		select {
-		case <-n.main.done:
+		case <-n.main.Exited():
 		case <-time.After(time.Minute):
 			t.Error("the node did not end")
 		}
@@ -53,13 +54,13 @@ func newNode(t *testing.T) *node {
 		}
 	})
 	n.command("ip", "link", "add", "k8sh0", "type", "veth", "peer", "name", "k8s0")
-	n.command("ip", "link", "set", "k8s0", "netns", fmt.Sprint(n.main.pid()))
+	n.command("ip", "link", "set", "k8s0", "netns", fmt.Sprint(n.main.PID()))
 	n.command("ip", "addr", "add", "10.99.0.1/24", "dev", "k8sh0")
 	n.command("ip", "link", "set", "k8sh0", "up")
 	n.command("ip", "route", "add", "10.244.0.0/24", "via", "10.99.0.2")
-	eventually(t, 2*time.Minute, "the node is ready", func() bool {
-		if !n.main.running() {
-			t.Fatalf("the node ended: %s", n.main.out)
+	suite.Poll(t, 2*time.Minute, "the node is ready", func() bool {
+		if !n.main.Alive() {
+			t.Fatalf("the node ended: %s", n.main.Out)
 		}
 		_, err := os.Stat(n.dir + "/ready")
 		return err == nil
@@ -106,7 +107,7 @@ func (n *node) images() {
 func (n *node) logs() {
 	for _, name := range []string{"kubelet", "containerd", "apiserver"} {
 		data, _ := os.ReadFile(n.dir + "/log/" + name + ".log") // what there is
-		n.t.Logf("%s (its end):\n%s", name, tail(string(data), 1500))
+		n.t.Logf("%s (its end):\n%s", name, suite.Tail(string(data), 1500))
 	}
 }
 
@@ -120,7 +121,7 @@ func (n *node) forward(port, to string) {
 	}
 	n.t.Cleanup(func() { outside.Close() })
 	go pass(outside, to)
-	cmd := exec.Command("nsenter", "-t", fmt.Sprint(n.main.pid()), "-n", "/proc/self/exe")
+	cmd := exec.Command("nsenter", "-t", fmt.Sprint(n.main.PID()), "-n", "/proc/self/exe")
 	self, err := os.Executable()
 	if err != nil {
 		n.t.Fatal(err)
@@ -194,20 +195,20 @@ func TestDaemonSetOnANode(t *testing.T) {
 	}
 	a := &agent{sink: sink}
 	t.Cleanup(func() {
-		if t.Failed() && n.main.running() {
+		if t.Failed() && n.main.Alive() {
 			t.Logf("pods:\n%s", n.kubectl("get", "pods", "-A", "-o", "wide"))
-			t.Logf("a client:\n%s", tail(n.kubectl("-n", "bank", "logs", "buyer", "--tail=5"), 1000))
-			log := n.command("nsenter", "-t", fmt.Sprint(n.main.pid()), "-m", "sh", "-c", "cat /var/log/pods/tracer-agent_*/*/*.log")
-			t.Logf("the agent's log (its end):\n%s", tail(log, 3000))
+			t.Logf("a client:\n%s", suite.Tail(n.kubectl("-n", "bank", "logs", "buyer", "--tail=5"), 1000))
+			log := n.command("nsenter", "-t", fmt.Sprint(n.main.PID()), "-m", "sh", "-c", "cat /var/log/pods/tracer-agent_*/*/*.log")
+			t.Logf("the agent's log (its end):\n%s", suite.Tail(log, 3000))
 		}
 	})
 
-	eventually(t, time.Minute, "the Service has its endpoints, and a request its span", func() bool { return len(a.spans("/from-bank")) > 0 })
+	suite.Poll(t, time.Minute, "the Service has its endpoints, and a request its span", func() bool { return len(a.spans("/from-bank")) > 0 })
 	server := a.span(t, "/from-bank")
 	for key, want := range map[string]string{
 		"service.name": "cart", "k8s.namespace.name": "shop", "k8s.deployment.name": "cart", "k8s.container.name": "app", "k8s.node.name": "node1",
 	} {
-		eventually(t, 10*time.Second, "a span of cart has "+key+"="+want, func() bool {
+		suite.Poll(t, 10*time.Second, "a span of cart has "+key+"="+want, func() bool {
 			spans := a.spans("/from-bank")
 			server = spans[len(spans)-1]
 			got, _ := server.Resource[key].(string)
@@ -218,24 +219,24 @@ func TestDaemonSetOnANode(t *testing.T) {
 		spans := a.spans(path)
 		return spans[len(spans)-1]
 	}
-	eventually(t, 10*time.Second, "the client is named, once its address is known", func() bool {
+	suite.Poll(t, 10*time.Second, "the client is named, once its address is known", func() bool {
 		s := newest("/from-bank")
 		return s.Str("tracer_agent.peer.k8s.pod.name") == "buyer" && s.Str("service.peer.namespace") == "bank"
 	})
 	a.span(t, "/from-shop")
-	eventually(t, 10*time.Second, "the server is named", func() bool {
+	suite.Poll(t, 10*time.Second, "the server is named", func() bool {
 		s := newest("/from-shop")
 		return s.Str("server.address") == "ledger.bank" && s.Resource["k8s.pod.name"] == "payer"
 	})
 
 	time1 := time.Now()
-	eventually(t, 15*time.Second, "ten more spans", func() bool { return len(a.spans("/from-bank")) >= 10 })
+	suite.Poll(t, 15*time.Second, "ten more spans", func() bool { return len(a.spans("/from-bank")) >= 10 })
 	for _, s := range sink.Spans() {
 		if s.Resource["k8s.namespace.name"] != "shop" {
 			t.Fatalf("a span of %v, which is not enabled: %s", s.Resource["k8s.namespace.name"], s.String())
 		}
 	}
-	a.program = n.agentProcess()
+	a.Process = n.agentProcess()
 	memory := a.memory(t)
 	if !bytes.Contains(memory, []byte("/from-bank")) || bytes.Contains(memory, []byte(canary)) {
 		t.Errorf("the agent's memory: enabled traffic in it %v, disabled traffic %v; want true, false",
@@ -280,14 +281,14 @@ func (n *node) install(text []byte) {
 func (a *agent) traceFor(t *testing.T, path string, d time.Duration) {
 	t.Helper()
 	begin := time.Now()
-	eventually(t, d+10*time.Second, "spans of "+path+" go on", func() bool {
+	suite.Poll(t, d+10*time.Second, "spans of "+path+" go on", func() bool {
 		spans := a.spans(path)
 		return spans[len(spans)-1].Start.Sub(begin) > d
 	})
 }
 
 // agentProcess finds the agent's process among those of this machine.
-func (n *node) agentProcess() *program {
+func (n *node) agentProcess() *suite.Process {
 	n.t.Helper()
 	found, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
@@ -304,7 +305,7 @@ func (n *node) agentProcess() *program {
 		if err != nil {
 			n.t.Fatal(err)
 		}
-		return &program{cmd: &exec.Cmd{Process: p}}
+		return &suite.Process{Cmd: &exec.Cmd{Process: p}}
 	}
 	n.t.Fatal("the agent's process is not to be found")
 	return nil

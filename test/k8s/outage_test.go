@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // While the API server has not been reached nothing in a pod is selected, and
@@ -55,7 +57,7 @@ func TestAPIServerGoesAway(t *testing.T) {
 	a.traced(t, shop, 5*time.Second)
 	a.traced(t, bank, 5*time.Second)
 	c.stopAPI()
-	eventually(t, 10*time.Second, "no watch is open", func() bool { return a.metric(t, "kubernetes_watches") == 0 })
+	suite.Poll(t, 10*time.Second, "no watch is open", func() bool { return a.metric(t, "kubernetes_watches") == 0 })
 	a.traced(t, shop, time.Second)
 	stranger := run(t, systemdPath(late.uid, newContainerID()), "server", "127.0.77.3:0")
 	get(t, stranger.url+"/unknown-pod")

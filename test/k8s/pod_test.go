@@ -19,6 +19,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // nodeName is the node that the pods of the tests are on.
@@ -110,7 +112,7 @@ func cgroupfsPath(uid, container string) string {
 
 // container is a program in a cgroup.
 type container struct {
-	*program
+	*suite.Process
 	id    string
 	dir   string // of the cgroup
 	url   string // of a server
@@ -148,7 +150,7 @@ func runExe(t *testing.T, exe, cgroup, role string, args ...string) *container {
 		t.Fatal(err)
 	}
 	cmd.Stdout = w
-	c.program = start(t, role+" in "+cgroup, cmd)
+	c.Process = start(t, role+" in "+cgroup, cmd)
 	w.Close()
 	t.Cleanup(func() { out.Close() })
 	c.lines = bufio.NewReader(out)

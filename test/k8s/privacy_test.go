@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // canary is what only the traffic of one namespace carries.
@@ -57,7 +59,7 @@ func TestDisabledNamespaceStaysInTheKernel(t *testing.T) {
 	for _, s := range a.sink.Spans() {
 		fmt.Fprintln(&spans, s.String(), s.Resource)
 	}
-	for place, data := range map[string][]byte{"memory": memory, "output": []byte(a.out.String()), "spans": []byte(spans.String())} {
+	for place, data := range map[string][]byte{"memory": memory, "output": []byte(a.Out.String()), "spans": []byte(spans.String())} {
 		if !bytes.Contains(data, []byte(witness)) {
 			t.Errorf("%s: the enabled namespace is not in it, so that the search proves nothing", place)
 		}
@@ -75,7 +77,7 @@ func TestFirstRequest(t *testing.T) {
 	a := startAgent(t, c.agentConfig(byLabel)).ready(t)
 	for i := range 10 {
 		p := c.pod("open", fmt.Sprintf("web-%d", i), podOptions{})
-		eventually(t, 5*time.Second, "the pod is known", func() bool { return int(a.metric(t, "kubernetes_pods")) == i+1 })
+		suite.Poll(t, 5*time.Second, "the pod is known", func() bool { return int(a.metric(t, "kubernetes_pods")) == i+1 })
 		s := run(t, systemdPath(p.uid, newContainerID()), "server", "127.0.0.1:0")
 		path := fmt.Sprintf("/first-%d", i)
 		get(t, s.url+path)
@@ -98,7 +100,7 @@ func TestUnlabelDropsWhatIsQueued(t *testing.T) {
 		get(t, fmt.Sprintf("%s/queued-%d", shop.url, i))
 	}
 	get(t, bank.url+"/kept")
-	eventually(t, 10*time.Second, "the spans wait", func() bool { return a.metric(t, "queue_spans") >= 51 })
+	suite.Poll(t, 10*time.Second, "the spans wait", func() bool { return a.metric(t, "queue_spans") >= 51 })
 	c.label("shop", "tracing", nil)
 	a.selected(t, 1)
 	a.sink.Fail(0)
@@ -108,7 +110,7 @@ func TestUnlabelDropsWhatIsQueued(t *testing.T) {
 			t.Fatalf("sent though its namespace was disabled: %s", s.String())
 		}
 	}
-	eventually(t, 10*time.Second, "50 spans are counted as deselected", func() bool {
+	suite.Poll(t, 10*time.Second, "50 spans are counted as deselected", func() bool {
 		return a.metric(t, `spans_dropped_total{reason="deselected"}`) == 50
 	})
 }

@@ -6,7 +6,6 @@ package k8s
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -14,92 +13,19 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
-// output collects what a program prints. Safe for concurrent use.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
-}
-
-func tail(s string, n int) string { return s[max(0, len(s)-n):] }
-
-// program is a running child of the test.
-type program struct {
-	cmd  *exec.Cmd
-	out  *output
-	done chan struct{} // closed when it has ended
-	err  error         // how, once done is closed
-}
-
-// start runs cmd until the test ends. What it printed is shown if the test fails.
-func start(t *testing.T, name string, cmd *exec.Cmd) *program {
+// start runs cmd until the test ends. Then it is killed at once: nothing that it
+// would clean up is kept, and an API server takes its time.
+func start(t *testing.T, name string, cmd *exec.Cmd) *suite.Process {
 	t.Helper()
-	p := &program{cmd: cmd, out: &output{}, done: make(chan struct{})}
-	if cmd.Stdout == nil {
-		cmd.Stdout = p.out
-	}
-	if cmd.Stderr == nil {
-		cmd.Stderr = p.out
-	}
-	if cmd.SysProcAttr == nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{}
-	}
-	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("start %s: %v", name, err)
-	}
-	go func() { p.err = cmd.Wait(); close(p.done) }()
-	t.Cleanup(func() {
-		p.kill()
-		if t.Failed() {
-			t.Logf("output of %s (its end):\n%s", name, tail(p.out.String(), 1500))
-		}
-	})
+	p := suite.Launch(t, name, cmd)
+	t.Cleanup(p.Kill)
 	return p
-}
-
-func (p *program) pid() int { return p.cmd.Process.Pid }
-
-func (p *program) running() bool {
-	select {
-	case <-p.done:
-		return false
-	default:
-		return true
-	}
-}
-
-func (p *program) kill() {
-	p.cmd.Process.Kill() // it may have ended
-	<-p.done
-}
-
-// eventually polls until ok, at most for limit.
-func eventually(t *testing.T, limit time.Duration, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(limit); !ok(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s", limit, what)
-		}
-		<-time.After(20 * time.Millisecond)
-	}
 }
 
 // serve is the server in a container: it answers on the address of its argument,

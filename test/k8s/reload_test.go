@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // load asks a server without a pause, on one connection each time, until stop; it
@@ -77,7 +79,7 @@ func TestReload(t *testing.T) {
 	stop := load(t, stays, "/stays-")
 	applied := func(n int) {
 		t.Helper()
-		eventually(t, 10*time.Second, "the new configuration is in force", func() bool {
+		suite.Poll(t, 10*time.Second, "the new configuration is in force", func() bool {
 			return a.metric(t, `config_reloads_total{result="applied"}`) == float64(n)
 		})
 	}
@@ -88,21 +90,21 @@ func TestReload(t *testing.T) {
 	get(t, goes.url+"/gone")
 
 	mount(t, dir, "..3", config("stays, comes")+"exclud: []\n")
-	eventually(t, 10*time.Second, "the bad configuration is rejected", func() bool {
+	suite.Poll(t, 10*time.Second, "the bad configuration is rejected", func() bool {
 		return a.metric(t, `config_reloads_total{result="rejected"}`) == 1 && a.metric(t, "config_rejected") == 1
 	})
-	if !strings.Contains(a.out.String(), "exclud: unknown key; did you mean exclude?") {
+	if !strings.Contains(a.Out.String(), "exclud: unknown key; did you mean exclude?") {
 		t.Error("the log does not say what is wrong with the configuration")
 	}
 	a.traced(t, comes, time.Second)
 
 	mount(t, dir, "..4", "instrument: []\n")
-	eventually(t, 10*time.Second, "a configuration that selects nothing is rejected", func() bool {
+	suite.Poll(t, 10*time.Second, "a configuration that selects nothing is rejected", func() bool {
 		return a.metric(t, `config_reloads_total{result="rejected"}`) == 2
 	})
 	mount(t, dir, "..5", config("stays, comes"))
 	applied(2)
-	if err := a.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+	if err := a.Cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
 	applied(3)

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // engine is a container runtime as some node has it.
@@ -70,7 +72,7 @@ func TestRuntimes(t *testing.T) {
 				if e.pods {
 					shop, bank := c.pod("shop", e.name+"-"+driver, podOptions{}), c.pod("bank", e.name+"-"+driver, podOptions{})
 					pods += 2
-					eventually(t, 5*time.Second, "the pods are known", func() bool { return int(a.metric(t, "kubernetes_pods")) >= pods })
+					suite.Poll(t, 5*time.Second, "the pods are known", func() bool { return int(a.metric(t, "kubernetes_pods")) >= pods })
 					id := a.firstRequest(t, e, parentOf(driver, shop.uid), address(), "/pod-"+shop.uid)
 					span := a.span(t, "/pod-"+shop.uid)
 					if span.Resource["k8s.pod.name"] != shop.name || span.Resource["container.id"] != id {
@@ -98,7 +100,7 @@ func (a *agent) firstRequest(t *testing.T, e engine, parent, addr, path string) 
 	awaitListener(t, addr)
 	t.Logf("%s", cgroupOf(id))
 	if !onlyCgroup2() {
-		eventually(t, 10*time.Second, "its process is looked at", func() bool {
+		suite.Poll(t, 10*time.Second, "its process is looked at", func() bool {
 			get(t, "http://"+addr+"/try")
 			for _, s := range a.spans("/try") {
 				if s.Resource["container.id"] == id {
@@ -127,7 +129,7 @@ func (a *agent) untraced(t *testing.T, e engine, witness *container, parent, nam
 
 func awaitListener(t *testing.T, addr string) {
 	t.Helper()
-	eventually(t, 20*time.Second, addr+" listens", func() bool {
+	suite.Poll(t, 20*time.Second, addr+" listens", func() bool {
 		conn, err := net.Dial("tcp", addr)
 		if err == nil {
 			conn.Close()
@@ -242,8 +244,8 @@ func docker(driver string) engine {
 			running = true
 			daemon := start(t, "dockerd", exec.Command("dockerd", "--exec-opt", "native.cgroupdriver="+driver, "--iptables=false", "--ip6tables=false",
 				"--bridge=none", "--storage-driver=vfs"))
-			t.Cleanup(func() { daemon.cmd.Process.Signal(syscall.SIGTERM); <-daemon.done })
-			eventually(t, time.Minute, "docker answers", func() bool { return exec.Command("docker", "version").Run() == nil })
+			t.Cleanup(func() { daemon.Cmd.Process.Signal(syscall.SIGTERM); <-daemon.Exited() })
+			suite.Poll(t, time.Minute, "docker answers", func() bool { return exec.Command("docker", "version").Run() == nil })
 			tar := t.TempDir() + "/image.tar"
 			command(t, "tar", "-C", rootFS(t), "-cf", tar, ".")
 			command(t, "docker", "import", tar, "app:1")

@@ -43,7 +43,7 @@ func TestForgedCgroupNames(t *testing.T) {
 		if n := len(a.spans(fmt.Sprintf("/forged-%d", i))); n > 0 {
 			t.Errorf("%s: traced as the victim", cgroup)
 		}
-		s.kill()
+		s.Kill()
 	}
 }
 
@@ -112,20 +112,20 @@ func TestProcessIDsAreNotBelieved(t *testing.T) {
 	a := startAgent(t, c.agentConfig(byLabel)).ready(t)
 	a.traced(t, shop, 5*time.Second)
 	a.traced(t, witness, 5*time.Second)
-	pid := shop.pid()
-	shop.kill()
+	pid := shop.PID()
+	shop.Kill()
 	reused := false
 	for range 50 { // other processes may take the number first
 		if os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(fmt.Sprint(pid-1)), 0) != nil {
 			break
 		}
 		s := run(t, "not-a-pod", "server", "127.0.0.1:0")
-		if s.pid() == pid {
+		if s.PID() == pid {
 			reused = true
 			get(t, s.url+"/reused")
 			break
 		}
-		s.kill()
+		s.Kill()
 	}
 	if !reused {
 		t.Skip("this kernel does not let the test choose a process id (CONFIG_CHECKPOINT_RESTORE)")
