@@ -263,7 +263,7 @@ func (p *privacy) verify(t *testing.T) {
 	}
 	p.verifyChurn(t)
 	p.lossy = true // a server that was killed before it was judged is counted as not selected
-	memory := p.agent.memory(t)
+	memory := p.agent.Memory(t)
 	p.finish(t)
 	places := map[string][]byte{
 		"agent's memory":  memory,
@@ -294,35 +294,4 @@ func renderSpans(spans []otlptest.Span) string {
 		fmt.Fprintln(&b, spans[i].String(), spans[i].Resource, spans[i].TraceState, spans[i].StatusMsg)
 	}
 	return b.String()
-}
-
-// memory returns all of the agent's readable memory that is not a file's, the
-// mapped ring buffer included.
-func (a *agent) memory(t *testing.T) []byte {
-	t.Helper()
-	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", a.PID()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", a.PID()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer mem.Close()
-	var all []byte
-	for line := range strings.Lines(string(maps)) {
-		var from, to uint64
-		var perms, offset, dev, inode, path string
-		fmt.Sscanf(line, "%x-%x %s %s %s %s %s", &from, &to, &perms, &offset, &dev, &inode, &path)
-		if !strings.HasPrefix(perms, "r") || strings.HasPrefix(path, "/") || path == "[vvar]" || path == "[vsyscall]" {
-			continue
-		}
-		part := make([]byte, to-from)
-		n, _ := mem.ReadAt(part, int64(from)) // pages that cannot be read hold nothing of ours
-		all = append(all, part[:n]...)
-	}
-	if len(all) == 0 {
-		t.Error("none of the agent's memory could be read")
-	}
-	return all
 }

@@ -6,7 +6,6 @@ package k8s
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"net/http"
 	"os"
@@ -185,35 +184,4 @@ func (a *agent) selected(t *testing.T, processes int) {
 	suite.Poll(t, 10*time.Second, fmt.Sprintf("%d processes are selected", processes), func() bool {
 		return int(a.metric(t, `processes{verdict="selected"}`)) == processes
 	})
-}
-
-// memory returns all readable memory of the agent that is not a file's: what the
-// kernel put into the rings is in it, read or not.
-func (a *agent) memory(t *testing.T) []byte {
-	t.Helper()
-	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", a.PID()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", a.PID()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer mem.Close()
-	var all bytes.Buffer
-	for line := range strings.Lines(string(maps)) {
-		var from, to int64
-		var perms, offset, dev, inode, name string
-		fmt.Sscanf(line, "%x-%x %s %s %s %s %s", &from, &to, &perms, &offset, &dev, &inode, &name) // without a name the last fails
-		if !strings.HasPrefix(perms, "r") || strings.HasPrefix(name, "/") || name == "[vvar]" || name == "[vsyscall]" {
-			continue
-		}
-		part := make([]byte, to-from)
-		n, _ := mem.ReadAt(part, from) // pages that cannot be read hold nothing
-		all.Write(part[:n])
-	}
-	if all.Len() == 0 {
-		t.Fatal("none of the agent's memory could be read")
-	}
-	return all.Bytes()
 }

@@ -237,7 +237,7 @@ func TestDaemonSetOnANode(t *testing.T) {
 		}
 	}
 	a.Process = n.agentProcess()
-	memory := a.memory(t)
+	memory := a.Memory(t)
 	if !bytes.Contains(memory, []byte("/from-bank")) || bytes.Contains(memory, []byte(canary)) {
 		t.Errorf("the agent's memory: enabled traffic in it %v, disabled traffic %v; want true, false",
 			bytes.Contains(memory, []byte("/from-bank")), bytes.Contains(memory, []byte(canary)))
@@ -305,7 +305,7 @@ func (n *node) agentProcess() *suite.Process {
 		if err != nil {
 			n.t.Fatal(err)
 		}
-		return &suite.Process{Cmd: &exec.Cmd{Process: p}}
+		return &suite.Process{Name: "tracer-agent", Cmd: &exec.Cmd{Process: p}}
 	}
 	n.t.Fatal("the agent's process is not to be found")
 	return nil

@@ -33,7 +33,7 @@ func TestAPIServerComesLate(t *testing.T) {
 	if n := a.metric(t, `processes{verdict="selected"}`) + a.metric(t, "cgroups_selected"); n != 0 {
 		t.Errorf("%v processes and cgroups are selected without an API server", n)
 	}
-	if bytes.Contains(a.memory(t), []byte(canary)) {
+	if bytes.Contains(a.Memory(t), []byte(canary)) {
 		t.Error("bytes of a pod that is not known left the kernel")
 	}
 	c.startAPI()

@@ -53,7 +53,7 @@ func TestDisabledNamespaceStaysInTheKernel(t *testing.T) {
 		last = open
 	}
 	a.flushed(t, last)
-	memory := a.memory(t)
+	memory := a.Memory(t)
 	a.stop(t)
 	var spans strings.Builder
 	for _, s := range a.sink.Spans() {

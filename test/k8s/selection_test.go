@@ -45,7 +45,7 @@ func TestNamespaceLabelFlips(t *testing.T) {
 		post(t, shop.url, between)
 		a.flushed(t, bank)
 	}
-	if len(a.spans("/before"))+len(a.spans("/"+between)) > 0 || bytes.Contains(a.memory(t), []byte(between)) {
+	if len(a.spans("/before"))+len(a.spans("/"+between)) > 0 || bytes.Contains(a.Memory(t), []byte(between)) {
 		t.Error("there are spans or bytes of a namespace that was not enabled")
 	}
 	a.stop(t)

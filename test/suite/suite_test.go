@@ -3,6 +3,7 @@
 package suite
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os/exec"
@@ -60,6 +61,13 @@ func TestOrphanOfAnotherSuite(t *testing.T) {
 	if out, err := exec.Command("kill", pid).CombinedOutput(); err != nil {
 		t.Errorf("it was killed: %v\n%s", err, out)
 	}
+}
+
+func TestMemory(t *testing.T) {
+	t.Setenv(Bin, t.TempDir())
+	p := Launch(t, "shell", shell("echo up; part=4bf92f35; while :; do whole=$part-77b34da6; sleep 0.05; done"))
+	printed(t, p)
+	Poll(t, time.Minute, "what the program made is in its memory", func() bool { return bytes.Contains(p.Memory(t), []byte("4bf92f35-77b34da6")) })
 }
 
 func TestPorts(t *testing.T) {
