@@ -10,7 +10,7 @@ import (
 )
 
 // SetProgram has every process that executes a program begin with v, until
-// SetProcess or DeleteProcess settles what it is. program is what an exec event
+// SetProcess, DeleteProcess or Unrecall settles what it is. program is what an exec event
 // named it. The programs that were not executed for longest make room.
 func (p *Probes) SetProgram(program uint64, v Verdict) error {
 	if err := p.coll.Maps["verdict_by_program"].Put(program, v); err != nil {
@@ -51,8 +51,8 @@ func (p *Probes) recall(on bool) error {
 	return nil
 }
 
-// settled removes the verdict that a process began with.
-func (p *Probes) settled(tgid uint32) error {
+// Unrecall removes the verdict that a process began with. It is no error if there was none.
+func (p *Probes) Unrecall(tgid uint32) error {
 	err := p.coll.Maps["recalled_by_tgid"].Delete(tgid)
 	if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 		return fmt.Errorf("settle verdict of process %d: %w", tgid, err)

@@ -79,7 +79,7 @@ func (p *Probes) SetProcess(tgid uint32, v Verdict) error {
 	if err != nil {
 		return fmt.Errorf("set verdict of process %d: %w", tgid, err)
 	}
-	return p.settled(tgid)
+	return p.Unrecall(tgid)
 }
 
 // DeleteProcess makes the process unknown. It is no error if it was.
@@ -88,7 +88,7 @@ func (p *Probes) DeleteProcess(tgid uint32) error {
 	if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 		return fmt.Errorf("delete verdict of process %d: %w", tgid, err)
 	}
-	return p.settled(tgid)
+	return p.Unrecall(tgid)
 }
 
 // SetCgroup selects or deselects the tasks of a cgroup v2 by its id.

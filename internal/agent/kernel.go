@@ -45,6 +45,8 @@ func (k kernel) SetProgram(program uint64, v discovery.Verdict) error {
 
 func (k kernel) ClearPrograms() error { return k.p.ClearPrograms() }
 
+func (k kernel) Unrecall(tgid uint32) error { return k.p.Unrecall(tgid) }
+
 func (k kernel) Recalled() []uint32 { return k.p.Recalled() }
 
 func (k kernel) SetCgroup(id uint64, selected bool) error { return k.p.SetCgroup(id, selected) }

@@ -302,7 +302,7 @@ func (p *pipeline) process(kind event.Kind, b []byte) error {
 func (p *pipeline) lifecycle(e *event.Proc) {
 	switch e.Op {
 	case event.ProcFork:
-		p.discover.OnFork(e.PTGID, e.TGID)
+		p.discover.OnFork(e.PTGID, e.TGID, e.Selected)
 	case event.ProcExec:
 		p.programs.forget(e.TGID)
 		p.discover.OnExec(discovery.Exec{TGID: e.TGID, Program: e.Program, Stack: e.Stack})

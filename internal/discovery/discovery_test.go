@@ -134,8 +134,8 @@ func TestForkOfUnknownParentIsJudged(t *testing.T) {
 	w.put(proc{pid: 21, ppid: 10, exe: "/bin/other", stack: 1})
 	k.entries[20] = Verdict{}                     // copied while the parent was being judged
 	k.entries[21] = Verdict{State: StateSelected} // the kernel knows best what was inherited
-	d.OnFork(10, 20)
-	d.OnFork(10, 21)
+	d.OnFork(10, 20, false)
+	d.OnFork(10, 21, true)
 	wantStates(t, k, map[uint32]State{20: StateUnknown, 21: StateSelected})
 	if _, ok := k.entries[20]; ok {
 		t.Error("a useless entry was left in the kernel")
@@ -407,6 +407,19 @@ func TestUnseen(t *testing.T) {
 	}
 	if pid, _ := target.Resource.Set().Value("process.pid"); pid.AsInt64() != 7 {
 		t.Errorf("process.pid is %v", pid)
+	}
+	// So have its children, which may be what served.
+	d.OnListen(Listen{TGID: 17, Port: 80, Selected: true})
+	d.OnFork(17, 18, true)
+	d.OnFork(17, 19, false)
+	d.OnFork(18, 20, true)
+	for pid := range uint32(4) {
+		d.OnExit(17 + pid)
+	}
+	for pid, want := range map[uint32]bool{17: true, 18: true, 19: false, 20: true} {
+		if target := d.Lookup(pid); (target != nil) != want {
+			t.Errorf("process %d has target %+v, want one: %v", pid, target, want)
+		}
 	}
 	d.OnListen(Listen{TGID: 8, Port: 80, Selected: false})
 	if target := d.Lookup(8); target != nil {

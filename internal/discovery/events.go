@@ -12,16 +12,18 @@ import (
 const settling = time.Second
 
 // OnFork takes the event that parent, which had an entry, forked child. The
-// child has a copy of the entry, and shares the parent's Target.
-func (d *Discovery) OnFork(parent, child uint32) {
+// child has a copy of the entry, which selected it or not, and shares the
+// parent's Target.
+func (d *Discovery) OnFork(parent, child uint32, selected bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.forget(child) // an earlier process of this id
+	delete(d.unjudged, child)
 	rec := d.procs[parent]
 	if rec == nil || d.now().Sub(rec.setAt) < settling || len(d.procs) >= d.opts.MaxProcesses {
 		// The copy may differ from the verdict that is recorded.
-		if d.settle(child, d.shared(rec)) == nil && rec != nil {
-			d.exited.add(child, rec.target) // it may have served a request and ended by now
+		if d.settle(child, d.shared(rec)) == nil && selected {
+			d.exited.add(child, d.targetOf(parent)) // it may have served a request and ended by now
 		}
 		return
 	}
@@ -29,6 +31,15 @@ func (d *Discovery) OnFork(parent, child uint32) {
 	forked.start = 0
 	forked.unchecked = d.matcher.mutableExclude
 	d.procs[child] = &forked
+}
+
+// targetOf is the target of a process that was selected when it last did
+// something, though it may have ended since.
+func (d *Discovery) targetOf(tgid uint32) *Target {
+	if rec := d.procs[tgid]; rec != nil {
+		return rec.target
+	}
+	return d.exited.get(tgid)
 }
 
 // OnExec takes the event that a process executed a program. Its entry is gone;

@@ -59,7 +59,7 @@ var ErrGone = errors.New("process entry is gone")
 //   - fork: the child of a process with an entry gets a copy of it; event iff copied.
 //   - exec: the entry is removed; event for every exec. The verdict of a program that
 //     SetProgram named is recalled: in force while the entry is absent or Unknown,
-//     until SetProcess or DeleteProcess settles it, or the next exec or exit.
+//     until SetProcess, DeleteProcess or Unrecall settles it, or the next exec or exit.
 //   - exit: the entry is removed; event iff there was one.
 //   - listen on a port that SetPort named; always an event. Entry Candidate or
 //     Selected and Exclude&exclude != 0: Excluded. Else Candidate and
@@ -79,6 +79,8 @@ type Kernel interface {
 	SetProgram(program uint64, v Verdict) error
 	// ClearPrograms has it recall nothing any more.
 	ClearPrograms() error
+	// Unrecall settles a process without an entry; one that recalls nothing is no error.
+	Unrecall(tgid uint32) error
 	// Recalled lists the processes whose recalled verdict is not settled.
 	Recalled() []uint32
 	// SetCgroup selects or unselects a cgroup v2 directory by its id (inode

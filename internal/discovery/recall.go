@@ -80,7 +80,7 @@ func (d *Discovery) learn(e Exec) {
 	if err != nil || again.stat.stack != e.Stack {
 		return // perhaps another program's path was read
 	}
-	if j.State == StateUnknown {
+	if !d.matcher.needsEntry(j.Verdict) {
 		if _, ok := d.known[e.Program]; ok { // something was renamed or mounted in a way that its name does not tell
 			d.forgetPrograms()
 		}

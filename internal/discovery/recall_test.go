@@ -24,6 +24,7 @@ func TestLearn(t *testing.T) {
 		{"path", []Rule{exe}, nil, Verdict{State: StateSelected}},
 		{"another path", []Rule{{Exe: []string{"/bin/b"}}}, nil, Verdict{}},
 		{"path and port", []Rule{{Exe: []string{"/bin/a"}, Ports: port(80)}}, nil, Verdict{State: StateCandidate, Include: 1}},
+		{"port alone", []Rule{{Ports: port(80)}}, nil, Verdict{}}, // needs nothing to be recalled
 		{"excluded path", []Rule{{Ports: port(80)}}, []Rule{{Exe: []string{"/bin/a"}}}, Verdict{}},
 		{"another path excluded", []Rule{{Ports: port(80)}}, []Rule{{Exe: []string{"/bin/b"}}}, Verdict{State: StateCandidate, Include: 1}},
 		{"arguments", []Rule{{Cmdline: []string{"*"}}}, nil, Verdict{}},
@@ -141,5 +142,25 @@ func TestRecalledWithoutNews(t *testing.T) {
 	}
 	if k.state(30) == StateSelected {
 		t.Error("it stays selected")
+	}
+}
+
+// TestListensBeforeItsExecIsHeardOf: what the kernel made of a listen stays.
+func TestListensBeforeItsExecIsHeardOf(t *testing.T) {
+	w := newWorld(t)
+	d, k := w.started(Rules{Include: []Rule{{Ports: port(80)}, {Exe: []string{"/bin/a"}}}})
+	w.runs(k, d, proc{pid: 10, stack: 7, exe: "/bin/a"}, 1)
+	w.put(proc{pid: 20, stack: 8, exe: "/bin/b", ports: []uint16{80}})
+	k.programOf = func(uint32) (uint64, uint64) { return 2, 8 }
+	k.exec(20)
+	k.listen(20, 80)
+	k.after = func(uint32) {
+		if k.state(20) != StateSelected {
+			t.Error("it is not selected for a while")
+		}
+	}
+	k.deliver(d, -1)
+	if len(k.programs) != 1 {
+		t.Errorf("the kernel recalls %v", k.programs)
 	}
 }

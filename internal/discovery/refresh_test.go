@@ -107,7 +107,7 @@ func TestForksDoNotEscapeAFall(t *testing.T) {
 		}
 		d.Refresh([]string{uid1})
 		if told {
-			d.OnFork(10, 20)
+			d.OnFork(10, 20, true)
 		}
 		if target := d.Lookup(20); target != nil {
 			t.Errorf("event %v: a fork has target %+v", told, target)

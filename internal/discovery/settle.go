@@ -49,8 +49,10 @@ func (d *Discovery) consider(tgid uint32) {
 	}
 	if d.matcher.needsEntry(j.Verdict) {
 		d.settle(tgid, l)
-	} else if len(d.known) > 0 { // the kernel may take it for granted
-		d.drop(tgid)
+	} else if len(d.known) > 0 { // not its entry, which it may have by a port since
+		if err := d.kernel.Unrecall(tgid); err != nil {
+			d.stats.KernelErrors++
+		}
 	}
 }
 
@@ -207,7 +209,7 @@ func (d *Discovery) applied(tgid uint32, err error) bool {
 
 // drop removes the kernel's entry and the record.
 func (d *Discovery) drop(tgid uint32) {
-	if err := d.kernel.DeleteProcess(tgid); err != nil {
+	if err := d.kernel.Unrecall(tgid); err != nil {
 		d.stats.KernelErrors++
 		d.opts.Log.Warn("selection was not removed", "pid", tgid, "error", err)
 	}

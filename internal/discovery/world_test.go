@@ -252,6 +252,11 @@ func (k *fakeKernel) ClearPrograms() error {
 	return nil
 }
 
+func (k *fakeKernel) Unrecall(tgid uint32) error {
+	delete(k.recalled, tgid)
+	return nil
+}
+
 func (k *fakeKernel) Recalled() []uint32 { return slices.Sorted(maps.Keys(k.recalled)) }
 
 func (k *fakeKernel) SetCgroup(id uint64, selected bool) error {
@@ -288,7 +293,8 @@ func (k *fakeKernel) fork(parent, child uint32) {
 		return
 	}
 	k.entries[child] = v
-	k.events = append(k.events, func(d *Discovery) { d.OnFork(parent, child) })
+	selected := v.State == StateSelected
+	k.events = append(k.events, func(d *Discovery) { d.OnFork(parent, child, selected) })
 }
 
 func (k *fakeKernel) exec(tgid uint32) {
