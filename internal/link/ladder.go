@@ -103,7 +103,9 @@ func (l *Linker) climb(n *Node, f *Facts) (s *Node, e Evidence, ambiguous bool) 
 		return s, e, false
 	}
 	ambiguous = ambiguous || many
-	if p.open == 1 && !p.own.bad() {
+	if p.open > 1 {
+		p.crowded = f.Ktime
+	} else if !p.own.bad() && !p.justCrowded(f.Ktime) {
 		return p.first, OnlyRequest, false
 	}
 	if p.untold > 0 {

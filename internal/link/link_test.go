@@ -362,3 +362,31 @@ func TestTrial(t *testing.T) {
 		w.child(fmt.Sprint("call ", i), fmt.Sprint("request ", i), Thread)
 	}
 }
+
+// TestOnlyRequestAfterACrowd: a call for one of several requests may come when that
+// one is answered and another is the only one open.
+func TestOnlyRequestAfterACrowd(t *testing.T) {
+	w := newWorld(t)
+	away := Facts{TGID: 1, TID: 9, Conn: 900, Method: []byte("GET"), Target: []byte("/away")}
+	one := func(name string) (call string) {
+		s := w.request(Facts{TGID: 1, TID: 1, Conn: 100})
+		w.end(w.call(away), "call of "+name)
+		w.end(s, name)
+		return "call of " + name
+	}
+	for i := range trial { // there is nothing odd about its calls
+		one(string(rune('a' + i)))
+	}
+	a, b := w.request(Facts{TGID: 1, TID: 1, Conn: 100}), w.request(Facts{TGID: 1, TID: 2, Conn: 101})
+	w.end(w.call(away), "crowd")
+	w.end(a, "first")
+	w.end(b, "second")
+	soon := one("soon")
+	w.ktime += crowdMemory
+	later := one("later")
+	w.l.Flush()
+	w.child("call of a", "a", OnlyRequest)
+	w.root("crowd")
+	w.root(soon)
+	w.child(later, "later", OnlyRequest)
+}

@@ -13,6 +13,8 @@ type process struct {
 	open   int
 	untold int // of them, those whose target is not known: they came before it called
 
+	crowded uint64 // when a call was last made of which nothing told the request while several were open
+
 	own      habit             // calls while no request was open
 	detached habit             // calls of goroutines started by one that serves, but not now
 	threads  map[uint32]*habit // as own, of threads that have called
@@ -175,6 +177,17 @@ func (p *process) called(f *Facts, parentServes bool) {
 	if f.ParentTask != 0 {
 		p.detached.note(!parentServes && p.served[f.ParentTask])
 	}
+}
+
+// crowdMemory is how long a call may serve a request that was answered meanwhile,
+// in nanoseconds.
+const crowdMemory = 10e9
+
+// justCrowded says that there were several requests a moment ago, and calls that
+// could have been for any of them: the only one that is open now is then not the
+// only one that a call can be for, since work may go on behind an answer.
+func (p *process) justCrowded(now uint64) bool {
+	return p.crowded != 0 && now-p.crowded < crowdMemory
 }
 
 // justRead notes the request that a thread of a single-threaded proxy has read
