@@ -52,6 +52,8 @@ func TestDisabledNamespaceStaysInTheKernel(t *testing.T) {
 		}
 		last = open
 	}
+	a.traced(t, last, 10*time.Second) // the agent may hear of a pod after it was asked
+	post(t, last.url, witness)
 	a.flushed(t, last)
 	memory := a.Memory(t)
 	a.stop(t)
