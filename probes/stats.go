@@ -43,7 +43,7 @@ type Stats struct {
 	ProgressFull uint64
 	CallerFull   uint64 // no room to note which goroutine sends a request
 	Missed       uint64 // program runs that the kernel skipped: one was interrupted by its like on the same CPU
-	MissedEnds   uint64 // the same of the program at the end of a socket: its connection is forgotten later
+	MissedEnds   uint64 // the same of the programs that are told of a connection's end, which is then told later
 }
 
 // Stats reads the kernel's counters.
@@ -64,7 +64,8 @@ func (p *Probes) Stats() (Stats, error) {
 		Conns: v[statConns], ConnFull: v[statConnFull], VerdictFull: v[statVerdictFull], ProgressFull: v[statProgressFull], CallerFull: v[statCallerFull],
 	}
 	for name, prog := range p.coll.Programs {
-		if name == "sock_destroy" {
+		// Packets interrupt them with the ends of other connections. Nobody listens or connects in an interrupt.
+		if name == "sock_destroy" || name == "sock_state" {
 			s.MissedEnds += missed(prog)
 			continue
 		}

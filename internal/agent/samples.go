@@ -64,7 +64,7 @@ func (a *Agent) kernelSamples(e emit) {
 	counter(e, "kernel_map_full_total", full, k.ProgressFull, label("map", "progress"))
 	counter(e, "kernel_map_full_total", full, k.CallerFull, label("map", "callers"))
 	counter(e, "kernel_missed_runs_total", "Program runs that the kernel skipped.", k.Missed)
-	counter(e, "kernel_missed_ends_total", "Ends of sockets that the kernel skipped; their connections are forgotten later.", k.MissedEnds)
+	counter(e, "kernel_missed_ends_total", "Ends of connections that the kernel did not tell of; they are noticed later.", k.MissedEnds)
 }
 
 func (a *Agent) selectionSamples(e emit) {
