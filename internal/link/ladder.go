@@ -128,7 +128,7 @@ func (l *Linker) inSequence(p *process, f *Facts) *Node {
 // it, or the calling thread has read.
 func (l *Linker) byOwner(p *process, f *Facts) (s *Node, e Evidence, many bool) {
 	if f.Program != GoProgram {
-		if p.thread(f.TID).bad() {
+		if p.thread(f.TID).bad() || p.loops[f.TID] && p.justCrowded(f.Ktime) {
 			return nil, None, false
 		}
 		s, many = l.only(listKey{list: byThread, tgid: p.tgid, a: uint64(f.TID)})

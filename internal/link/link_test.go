@@ -390,3 +390,25 @@ func TestOnlyRequestAfterACrowd(t *testing.T) {
 	w.root(soon)
 	w.child(later, "later", OnlyRequest)
 }
+
+// TestLoopAfterACrowd: the same of the thread of an event loop, which has read all of
+// the requests.
+func TestLoopAfterACrowd(t *testing.T) {
+	w := newWorld(t)
+	call := Facts{TGID: 1, TID: 1, Conn: 900, Method: []byte("GET"), Target: []byte("/away")}
+	for i := range trial {
+		name := string(rune('a' + i))
+		s := w.request(Facts{TGID: 1, TID: 1, Conn: 100})
+		w.end(w.call(call), "call of "+name)
+		w.end(s, name)
+	}
+	a, b := w.request(Facts{TGID: 1, TID: 1, Conn: 100}), w.request(Facts{TGID: 1, TID: 1, Conn: 101})
+	w.end(w.call(call), "crowd")
+	w.end(a, "first")
+	w.end(w.call(call), "left")
+	w.end(b, "second")
+	w.l.Flush()
+	w.child("call of a", "a", Thread)
+	w.root("crowd")
+	w.root("left")
+}
