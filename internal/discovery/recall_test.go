@@ -145,22 +145,29 @@ func TestRecalledWithoutNews(t *testing.T) {
 	}
 }
 
-// TestListensBeforeItsExecIsHeardOf: what the kernel made of a listen stays.
-func TestListensBeforeItsExecIsHeardOf(t *testing.T) {
+// TestListensWhileItIsJudged: what the kernel made of a listen stays.
+func TestListensWhileItIsJudged(t *testing.T) {
 	w := newWorld(t)
 	d, k := w.started(Rules{Include: []Rule{{Ports: port(80)}, {Exe: []string{"/bin/a"}}}})
 	w.runs(k, d, proc{pid: 10, stack: 7, exe: "/bin/a"}, 1)
-	w.put(proc{pid: 20, stack: 8, exe: "/bin/b", ports: []uint16{80}})
+	server := proc{pid: 20, stack: 8, exe: "/bin/b"}
+	w.put(server)
 	k.programOf = func(uint32) (uint64, uint64) { return 2, 8 }
 	k.exec(20)
-	k.listen(20, 80)
+	k.before = func(uint32) {
+		if server.ports == nil {
+			server.ports = []uint16{80}
+			w.put(server)
+			k.listen(20, 80)
+		}
+	}
 	k.after = func(uint32) {
 		if k.state(20) != StateSelected {
 			t.Error("it is not selected for a while")
 		}
 	}
 	k.deliver(d, -1)
-	if len(k.programs) != 1 {
-		t.Errorf("the kernel recalls %v", k.programs)
+	if k.state(20) != StateSelected || len(k.programs) != 1 {
+		t.Errorf("it is %v, and the kernel recalls %v", k.state(20), k.programs)
 	}
 }

@@ -209,7 +209,7 @@ func (d *Discovery) applied(tgid uint32, err error) bool {
 
 // drop removes the kernel's entry and the record.
 func (d *Discovery) drop(tgid uint32) {
-	if err := d.kernel.Unrecall(tgid); err != nil {
+	if err := d.kernel.DeleteProcess(tgid); err != nil {
 		d.stats.KernelErrors++
 		d.opts.Log.Warn("selection was not removed", "pid", tgid, "error", err)
 	}

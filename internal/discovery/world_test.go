@@ -253,6 +253,8 @@ func (k *fakeKernel) ClearPrograms() error {
 }
 
 func (k *fakeKernel) Unrecall(tgid uint32) error {
+	k.hook(k.before, tgid)
+	defer k.hook(k.after, tgid)
 	delete(k.recalled, tgid)
 	return nil
 }
