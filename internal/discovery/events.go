@@ -49,8 +49,7 @@ func (d *Discovery) OnExec(e Exec) {
 	defer d.mu.Unlock()
 	d.forget(e.TGID)
 	delete(d.unjudged, e.TGID)
-	d.consider(e.TGID)
-	d.learn(e)
+	d.learn(e, d.consider(e.TGID))
 }
 
 // OnExit takes the event that a process with an entry ended.

@@ -8,12 +8,28 @@ type Matcher struct {
 	ports            map[uint16]portMask
 	autoInclude      uint64 // bits of include rules of ports only, if none of the exclude rules needs user space
 	mutableExclude   bool   // some exclude rule can start to match without an exec
+	pathInclude      uint64 // bits of include rules that but for the port need only the executable's path
+	byPath           bool   // some verdict follows from the executable's path
 }
 
 // portMask names the rules that list a port.
 type portMask struct {
 	include, exclude uint64
 	auto             bool
+}
+
+// indexPaths finds what paths decide: nothing, if a rule that excludes needs more.
+func (m *Matcher) indexPaths() {
+	for i := range m.include {
+		if r := &m.include[i]; r.path {
+			m.pathInclude |= r.bit
+			m.byPath = m.byPath || r.bit == 0
+		}
+	}
+	m.byPath = m.byPath || m.pathInclude&^m.autoInclude != 0
+	for i := range m.exclude {
+		m.byPath = m.byPath && m.exclude[i].path
+	}
 }
 
 // answer is what a test of one criterion, or of one rule, gave.

@@ -24,25 +24,16 @@ type knownProgram struct {
 }
 
 // ofProgram returns what of a judgement every process has that runs the program:
-// nothing, unless paths alone decide. An exclusion by a port must not come late,
+// nothing, unless paths alone decide; byPath holds. An exclusion by a port must not come late,
 // so where one is possible nothing holds before the process was looked at.
 func (m *Matcher) ofProgram(j judgement) judgement {
 	none := judgement{rule: noRule}
 	if j.Exclude != 0 || j.State != StateSelected && j.State != StateCandidate {
 		return none
 	}
-	for i := range m.exclude {
-		if !m.exclude[i].byPath() {
-			return none
-		}
-	}
-	for i := range m.include {
-		if r := &m.include[i]; !r.byPath() {
-			j.Include &^= r.bit
-		}
-	}
+	j.Include &= m.pathInclude
 	switch {
-	case j.State == StateSelected && j.rule != noRule && m.include[j.rule].byPath():
+	case j.State == StateSelected && j.rule != noRule && m.include[j.rule].path:
 		return j
 	case j.Include != 0:
 		return judgement{Verdict: Verdict{State: StateCandidate, Include: j.Include}, rule: noRule}
@@ -51,19 +42,14 @@ func (m *Matcher) ofProgram(j judgement) judgement {
 	}
 }
 
-// byPath tells whether all criteria but the ports are of the executable's path.
-func (r *rule) byPath() bool {
-	return !slices.ContainsFunc(r.criteria, func(c criterion) bool { return !c.path })
-}
-
 // learn tells the kernel what it may take for granted the next time that e's
-// program is executed. The process was just judged. Callers hold mu.
-func (d *Discovery) learn(e Exec) {
-	if e.Program == 0 {
+// program is executed. p is the process, which was just considered; nil: it has
+// ended. Callers hold mu.
+func (d *Discovery) learn(e Exec, p *process) {
+	if e.Program == 0 || !d.matcher.byPath {
 		return
 	}
-	p, err := d.fs.open(e.TGID)
-	if err != nil || p.stat.stack == 0 { // its memory is gone before it is
+	if p == nil || p.stat.stack == 0 { // its memory is gone before it is
 		d.recallEnded(e)
 		return
 	}

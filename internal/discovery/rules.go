@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -76,6 +77,7 @@ type rule struct {
 	bit      uint64      // mask bit; 0: the rule has no ports
 	cgroup   bool        // criteria are of cgroups only (units, containers), at least one
 	mutable  bool        // a criterion can change without exec
+	path     bool        // criteria are of the executable's path only, if any
 }
 
 // criterion is one kind of test of one rule, all its alternatives.
@@ -100,6 +102,7 @@ func Compile(rules Rules) (*Matcher, error) {
 		return nil, err
 	}
 	m.indexPorts()
+	m.indexPaths()
 	return m, nil
 }
 
@@ -154,6 +157,7 @@ func compileRule(src Rule) (rule, error) {
 	}
 	inCgroup := len(src.Units) + len(src.Containers)
 	r.cgroup = inCgroup+src.podCriteria() > 0 && len(src.Ports)+len(src.Exe)+len(src.Cmdline)+len(src.PIDs)+len(src.Users) == 0
+	r.path = !slices.ContainsFunc(r.criteria, func(c criterion) bool { return !c.path })
 	r.mutable = inCgroup+len(src.Users)+len(src.Cmdline) > 0
 	return r, errors.Join(errs...)
 }

@@ -30,18 +30,18 @@ func (d *Discovery) forkedFrom(p *process) *record {
 	return &before
 }
 
-// consider judges a process that has no entry and settles it if it needs one.
-// Callers hold mu.
-func (d *Discovery) consider(tgid uint32) {
+// consider judges a process that has no entry and settles it if it needs one. It
+// returns what it looked at, nil if the process has ended. Callers hold mu.
+func (d *Discovery) consider(tgid uint32) *process {
 	p, err := d.fs.open(tgid)
 	if err != nil {
-		return
+		return nil
 	}
 	d.stats.Judged++
 	l := newListeners(d.matcher.ports)
 	if d.distrusts() {
 		d.settle(tgid, l) // also if there is nothing that it needs an entry for
-		return
+		return p
 	}
 	j := d.judge(p)
 	if j.State == StateCandidate && !d.matcher.needsEntry(j.Verdict) {
@@ -54,6 +54,7 @@ func (d *Discovery) consider(tgid uint32) {
 			d.stats.KernelErrors++
 		}
 	}
+	return p
 }
 
 // settle brings the kernel's entry of a process in step with its judgement,
