@@ -114,7 +114,7 @@ func (a *Agent) start(ctx context.Context, opts Options) error {
 	if err := a.discovery.Start(ctx); err != nil {
 		return fmt.Errorf("look for processes to trace: %w", err)
 	}
-	if a.cfg.Linking.LookIntoProcesses {
+	if !a.programs.bare.Load() {
 		if err := a.programs.try(); err != nil { // with all that it has: nothing will help
 			a.programs.withoutProbes(err)
 		}

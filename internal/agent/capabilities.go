@@ -31,7 +31,7 @@ func mapping() []caps.Set { return []caps.Set{0, caps.Of(unix.CAP_BPF), caps.Of(
 func (a *Agent) dropCapabilities() {
 	readMaps := func() error { _, err := a.probes.Stats(); return err }
 	needs := []requirement{{mapping(), readMaps, func(err error) { a.log.Warn("maps not readable", "error", err) }}}
-	if a.cfg.Linking.LookIntoProcesses && !a.programs.bare.Load() {
+	if !a.programs.bare.Load() {
 		needs = append(needs, requirement{probing(), a.programs.try, a.programs.withoutProbes})
 	}
 	left, err := a.dropAllBut(needs...)

@@ -72,10 +72,12 @@ const (
 // newPrograms returns what knows programs, and of processes only their executable
 // unless into says that they may be looked into.
 func newPrograms(p *probes.Probes, into bool, log *slog.Logger) *programs {
-	return &programs{
+	s := &programs{
 		probes: p, shut: !into, log: log, fresh: make(chan uint32, freshQueue), young: make(chan uint32, freshQueue), calls: make(chan uint32, freshQueue), ended: make(chan io.Closer, freshQueue),
 		byFile: map[file]*program{}, byTGID: map[uint32]*process{},
 	}
+	s.bare.Store(s.shut)
+	return s
 }
 
 // run looks at processes as they are selected, until ctx is done.
