@@ -31,6 +31,5 @@ const (
 	threadNext = 8  // in a thread: an older one
 	moduleDict = 16 // in a module
 	dictKeys   = 32 // in a dict
-	objectType = 8  // in every object
 	textLength = 16 // in a string
 )
