@@ -18,6 +18,7 @@ import (
 
 	"github.com/tracer-agent/tracer-agent/internal/otlptest"
 	"github.com/tracer-agent/tracer-agent/test/rig"
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 // How long things may take, on a guest that is emulated, too.
@@ -213,7 +214,7 @@ func (b *bench) kill(t *testing.T, a *rig.Agent) {
 func (b *bench) requireGone(t *testing.T, held rig.Objects) {
 	t.Helper()
 	var left rig.Objects
-	poll(t, goneLimit, "the kernel frees what a dead agent held", func() bool {
+	suite.Poll(t, goneLimit, "the kernel frees what a dead agent held", func() bool {
 		loaded, err := rig.LoadedObjects()
 		if err != nil {
 			t.Fatal(err)
@@ -266,7 +267,7 @@ func (b *bench) requireNothingNew(t *testing.T) {
 		return
 	}
 	var now rig.Objects
-	poll(t, goneLimit, "no object is there that was not before", func() bool {
+	suite.Poll(t, goneLimit, "no object is there that was not before", func() bool {
 		var err error
 		if now, err = rig.LoadedObjects(); err != nil {
 			t.Fatal(err)

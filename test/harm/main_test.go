@@ -85,19 +85,3 @@ func duration(t *testing.T, name string, otherwise time.Duration) time.Duration 
 	}
 	return d
 }
-
-// poll calls cond until it holds; it fails the test after limit.
-func poll(t *testing.T, limit time.Duration, what string, cond func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(limit)
-	defer deadline.Stop()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !cond() {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			t.Fatalf("deadline (%s) passed: %s", limit, what)
-		}
-	}
-}

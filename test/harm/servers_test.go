@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/tracer-agent/tracer-agent/test/rig"
+	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
 const nginxConfig = `daemon off;
@@ -102,7 +103,7 @@ func launch(t *testing.T, dir, name, command string, port int) *server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.Stop() })
-	poll(t, 5*time.Minute, name+" listens", func() bool {
+	suite.Poll(t, 5*time.Minute, name+" listens", func() bool {
 		if !p.Running() {
 			t.Fatalf("%s: %s", p.Outcome(), logOf(dir, name))
 		}
