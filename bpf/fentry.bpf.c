@@ -84,7 +84,7 @@ static __always_inline void on_recv(struct sock *sk, const struct msghdr *msg, i
 SEC("fexit/tcp_sendmsg")
 int BPF_PROG(tcp_send, struct sock *sk, struct msghdr *msg, size_t size, int ret)
 {
-	if (ret > 0)
+	if (on_duty(SITE_SEND) && ret > 0)
 		on_send(sk, &msg->msg_iter, ret, SLOT_SEND);
 	return 0;
 }
@@ -94,7 +94,7 @@ int BPF_PROG(tcp_send, struct sock *sk, struct msghdr *msg, size_t size, int ret
 SEC("fexit/tcp_recvmsg")
 int BPF_PROG(tcp_recv_4, struct sock *sk, struct msghdr *msg, size_t size, int flags, int ret)
 {
-	if (ret >= 0)
+	if (on_duty(SITE_RECV) && ret >= 0)
 		on_recv(sk, msg, flags, ret, SLOT_RECV);
 	return 0;
 }
@@ -102,7 +102,7 @@ int BPF_PROG(tcp_recv_4, struct sock *sk, struct msghdr *msg, size_t size, int f
 SEC("fexit/tcp_recvmsg")
 int BPF_PROG(tcp_recv_5, struct sock *sk, struct msghdr *msg, size_t size, int flags, int *addr_len, int ret)
 {
-	if (ret >= 0)
+	if (on_duty(SITE_RECV) && ret >= 0)
 		on_recv(sk, msg, flags, ret, SLOT_RECV);
 	return 0;
 }
@@ -111,7 +111,7 @@ SEC("fexit/tcp_recvmsg")
 int BPF_PROG(tcp_recv_6, struct sock *sk, struct msghdr *msg, size_t size, int nonblock, int flags,
 	     int *addr_len, int ret)
 {
-	if (ret >= 0)
+	if (on_duty(SITE_RECV) && ret >= 0)
 		on_recv(sk, msg, flags, ret, SLOT_RECV);
 	return 0;
 }
@@ -119,7 +119,7 @@ int BPF_PROG(tcp_recv_6, struct sock *sk, struct msghdr *msg, size_t size, int n
 SEC("fexit/unix_stream_sendmsg")
 int BPF_PROG(unix_send, struct socket *sock, struct msghdr *msg, size_t size, int ret)
 {
-	if (ret > 0)
+	if (on_duty(SITE_UNIX_SEND) && ret > 0)
 		on_send(sock->sk, &msg->msg_iter, ret, SLOT_UNIX_SEND);
 	return 0;
 }
@@ -127,7 +127,7 @@ int BPF_PROG(unix_send, struct socket *sock, struct msghdr *msg, size_t size, in
 SEC("fexit/unix_stream_recvmsg")
 int BPF_PROG(unix_recv, struct socket *sock, struct msghdr *msg, size_t size, int flags, int ret)
 {
-	if (ret >= 0)
+	if (on_duty(SITE_UNIX_RECV) && ret >= 0)
 		on_recv(sock->sk, msg, flags, ret, SLOT_UNIX_RECV);
 	return 0;
 }
@@ -137,10 +137,12 @@ int BPF_PROG(unix_recv, struct socket *sock, struct msghdr *msg, size_t size, in
 SEC("fexit/tcp_splice_read")
 int BPF_PROG(tcp_splice, struct socket *sock, void *ppos, void *pipe, size_t len, unsigned int flags, long ret)
 {
+	if (!on_duty(SITE_SPLICE) || ret <= 0)
+		return 0;
 	const struct verdict *v = verdict_get();
 
-	if (ret > 0 && verdict_selects(v))
-		on_call(v, sock->sk, NULL, ret, DIR_RECV, SLOT_RECV);
+	if (verdict_selects(v))
+		on_call(v, sock->sk, NULL, ret, DIR_RECV, SLOT_SPLICE);
 	return 0;
 }
 
@@ -148,8 +150,8 @@ int BPF_PROG(tcp_splice, struct socket *sock, void *ppos, void *pipe, size_t len
 SEC("fexit/tcp_sendpage")
 int BPF_PROG(tcp_page, struct sock *sk, void *page, int offset, size_t size, int flags, int ret)
 {
-	if (ret > 0)
-		on_send(sk, NULL, ret, SLOT_SEND);
+	if (on_duty(SITE_PAGE) && ret > 0)
+		on_send(sk, NULL, ret, SLOT_PAGE);
 	return 0;
 }
 
@@ -157,8 +159,8 @@ int BPF_PROG(tcp_page, struct sock *sk, void *page, int offset, size_t size, int
 SEC("fexit/unix_stream_sendpage")
 int BPF_PROG(unix_page, struct socket *sock, void *page, int offset, size_t size, int flags, long ret)
 {
-	if (ret > 0)
-		on_send(sock->sk, NULL, ret, SLOT_UNIX_SEND);
+	if (on_duty(SITE_UNIX_PAGE) && ret > 0)
+		on_send(sock->sk, NULL, ret, SLOT_UNIX_PAGE);
 	return 0;
 }
 

@@ -44,6 +44,11 @@ type FentryConn struct {
 	Early      [2][32]uint8
 }
 
+type FentryNotes struct {
+	_  structs.HostLayout
+	At [12]uint64
+}
+
 type FentryPortRule struct {
 	_         structs.HostLayout
 	Include   uint64
@@ -232,6 +237,7 @@ const (
 	FentryMapDataRing          = "data_ring"
 	FentryMapFreshConn         = "fresh_conn"
 	FentryMapLookBySlot        = "look_by_slot"
+	FentryMapNotesOfTask       = "notes_of_task"
 	FentryMapProgressByConn    = "progress_by_conn"
 	FentryMapPythonByTgid      = "python_by_tgid"
 	FentryMapRecalledByTgid    = "recalled_by_tgid"
@@ -261,6 +267,7 @@ const (
 	FentryVarRecalling         = "recalling"
 	FentryVarRequestHeadBytes  = "request_head_bytes"
 	FentryVarResponseHeadBytes = "response_head_bytes"
+	FentryVarRole              = "role"
 	FentryVarUseCgroup         = "use_cgroup"
 	FentryVarUseSkStorage      = "use_sk_storage"
 )
@@ -336,6 +343,7 @@ type FentryMapSpecs struct {
 	DataRing         *ebpf.MapSpec `ebpf:"data_ring"`
 	FreshConn        *ebpf.MapSpec `ebpf:"fresh_conn"`
 	LookBySlot       *ebpf.MapSpec `ebpf:"look_by_slot"`
+	NotesOfTask      *ebpf.MapSpec `ebpf:"notes_of_task"`
 	ProgressByConn   *ebpf.MapSpec `ebpf:"progress_by_conn"`
 	PythonByTgid     *ebpf.MapSpec `ebpf:"python_by_tgid"`
 	RecalledByTgid   *ebpf.MapSpec `ebpf:"recalled_by_tgid"`
@@ -356,6 +364,7 @@ type FentryVariableSpecs struct {
 	Recalling         *ebpf.VariableSpec `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.VariableSpec `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.VariableSpec `ebpf:"response_head_bytes"`
+	Role              *ebpf.VariableSpec `ebpf:"role"`
 	UseCgroup         *ebpf.VariableSpec `ebpf:"use_cgroup"`
 	UseSkStorage      *ebpf.VariableSpec `ebpf:"use_sk_storage"`
 }
@@ -388,6 +397,7 @@ type FentryMaps struct {
 	DataRing         *ebpf.Map `ebpf:"data_ring"`
 	FreshConn        *ebpf.Map `ebpf:"fresh_conn"`
 	LookBySlot       *ebpf.Map `ebpf:"look_by_slot"`
+	NotesOfTask      *ebpf.Map `ebpf:"notes_of_task"`
 	ProgressByConn   *ebpf.Map `ebpf:"progress_by_conn"`
 	PythonByTgid     *ebpf.Map `ebpf:"python_by_tgid"`
 	RecalledByTgid   *ebpf.Map `ebpf:"recalled_by_tgid"`
@@ -409,6 +419,7 @@ func (m *FentryMaps) Close() error {
 		m.DataRing,
 		m.FreshConn,
 		m.LookBySlot,
+		m.NotesOfTask,
 		m.ProgressByConn,
 		m.PythonByTgid,
 		m.RecalledByTgid,
@@ -430,6 +441,7 @@ type FentryVariables struct {
 	Recalling         *ebpf.Variable `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.Variable `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.Variable `ebpf:"response_head_bytes"`
+	Role              *ebpf.Variable `ebpf:"role"`
 	UseCgroup         *ebpf.Variable `ebpf:"use_cgroup"`
 	UseSkStorage      *ebpf.Variable `ebpf:"use_sk_storage"`
 }

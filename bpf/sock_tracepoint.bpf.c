@@ -65,31 +65,31 @@ static __always_inline void on_call(const struct verdict *v, struct sock *sk, in
 	on_bytes(c, sk, sc, slot, dir, ret);
 }
 
-SEC("tp_btf/sock_send_length")
-int BPF_PROG(sock_send, struct sock *sk, int ret, int flags)
+static __always_inline void on_length(struct sock *sk, int ret, int flags, u32 dir, u32 slot)
 {
 	if (ret < 0) {
 		on_error();
-		return 0;
+		return;
 	}
 	const struct verdict *v = verdict_get();
 
 	if (verdict_selects(v))
-		on_call(v, sk, ret, flags, DIR_SEND, SLOT_SEND);
+		on_call(v, sk, ret, flags, dir, slot);
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(sock_send, struct sock *sk, int ret, int flags)
+{
+	if (on_duty(SITE_SEND))
+		on_length(sk, ret, flags, DIR_SEND, SLOT_SEND);
 	return 0;
 }
 
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(sock_recv, struct sock *sk, int ret, int flags)
 {
-	if (ret < 0) {
-		on_error();
-		return 0;
-	}
-	const struct verdict *v = verdict_get();
-
-	if (verdict_selects(v))
-		on_call(v, sk, ret, flags, DIR_RECV, SLOT_RECV);
+	if (on_duty(SITE_RECV))
+		on_length(sk, ret, flags, DIR_RECV, SLOT_RECV);
 	return 0;
 }
 

@@ -51,6 +51,11 @@ type SockTracepointMmsg struct {
 	Pad  uint32
 }
 
+type SockTracepointNotes struct {
+	_  structs.HostLayout
+	At [12]uint64
+}
+
 type SockTracepointPortRule struct {
 	_         structs.HostLayout
 	Include   uint64
@@ -240,6 +245,7 @@ const (
 	SockTracepointMapFreshConn         = "fresh_conn"
 	SockTracepointMapLookBySlot        = "look_by_slot"
 	SockTracepointMapMmsgByTask        = "mmsg_by_task"
+	SockTracepointMapNotesOfTask       = "notes_of_task"
 	SockTracepointMapProgressByConn    = "progress_by_conn"
 	SockTracepointMapPythonByTgid      = "python_by_tgid"
 	SockTracepointMapRecalledByTgid    = "recalled_by_tgid"
@@ -262,6 +268,7 @@ const (
 	SockTracepointVarRecalling         = "recalling"
 	SockTracepointVarRequestHeadBytes  = "request_head_bytes"
 	SockTracepointVarResponseHeadBytes = "response_head_bytes"
+	SockTracepointVarRole              = "role"
 	SockTracepointVarUseCgroup         = "use_cgroup"
 	SockTracepointVarUseSkStorage      = "use_sk_storage"
 )
@@ -331,6 +338,7 @@ type SockTracepointMapSpecs struct {
 	FreshConn        *ebpf.MapSpec `ebpf:"fresh_conn"`
 	LookBySlot       *ebpf.MapSpec `ebpf:"look_by_slot"`
 	MmsgByTask       *ebpf.MapSpec `ebpf:"mmsg_by_task"`
+	NotesOfTask      *ebpf.MapSpec `ebpf:"notes_of_task"`
 	ProgressByConn   *ebpf.MapSpec `ebpf:"progress_by_conn"`
 	PythonByTgid     *ebpf.MapSpec `ebpf:"python_by_tgid"`
 	RecalledByTgid   *ebpf.MapSpec `ebpf:"recalled_by_tgid"`
@@ -351,6 +359,7 @@ type SockTracepointVariableSpecs struct {
 	Recalling         *ebpf.VariableSpec `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.VariableSpec `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.VariableSpec `ebpf:"response_head_bytes"`
+	Role              *ebpf.VariableSpec `ebpf:"role"`
 	UseCgroup         *ebpf.VariableSpec `ebpf:"use_cgroup"`
 	UseSkStorage      *ebpf.VariableSpec `ebpf:"use_sk_storage"`
 }
@@ -384,6 +393,7 @@ type SockTracepointMaps struct {
 	FreshConn        *ebpf.Map `ebpf:"fresh_conn"`
 	LookBySlot       *ebpf.Map `ebpf:"look_by_slot"`
 	MmsgByTask       *ebpf.Map `ebpf:"mmsg_by_task"`
+	NotesOfTask      *ebpf.Map `ebpf:"notes_of_task"`
 	ProgressByConn   *ebpf.Map `ebpf:"progress_by_conn"`
 	PythonByTgid     *ebpf.Map `ebpf:"python_by_tgid"`
 	RecalledByTgid   *ebpf.Map `ebpf:"recalled_by_tgid"`
@@ -406,6 +416,7 @@ func (m *SockTracepointMaps) Close() error {
 		m.FreshConn,
 		m.LookBySlot,
 		m.MmsgByTask,
+		m.NotesOfTask,
 		m.ProgressByConn,
 		m.PythonByTgid,
 		m.RecalledByTgid,
@@ -427,6 +438,7 @@ type SockTracepointVariables struct {
 	Recalling         *ebpf.Variable `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.Variable `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.Variable `ebpf:"response_head_bytes"`
+	Role              *ebpf.Variable `ebpf:"role"`
 	UseCgroup         *ebpf.Variable `ebpf:"use_cgroup"`
 	UseSkStorage      *ebpf.Variable `ebpf:"use_sk_storage"`
 }

@@ -72,43 +72,49 @@ static __always_inline void on_splice(const struct pt_regs *r, long ret)
 		on_moved((u64)sk, DIR_RECV, ret);
 }
 
-SEC("tp_btf/sys_exit")
-int BPF_PROG(syscall_exit, struct pt_regs *regs, long ret)
+static __always_inline void on_sys_exit(const struct pt_regs *regs, long ret)
 {
 	const struct verdict *v = verdict_get();
 
 	if (!verdict_selects(v))
-		return 0;
+		return;
 	const struct task_struct *task = (const struct task_struct *)bpf_get_current_task();
 	const long nr = regs_nr(regs, task);
 	const bool sends = nr_sends(nr);
 
 	if (ret < 0 || (!sends && !nr_receives(nr)) || (sends && ret == 0))
-		return 0;
+		return;
 	struct scratch *sc = scratch_get(SLOT_SEND, v);
 
 	if (!sc)
-		return 0;
+		return;
 	if (nr == NR_splice) {
 		on_splice(regs, ret);
-		return 0;
+		return;
 	}
 	struct sock *sk = sock_of_fd(sys_arg0(regs));
 
 	if (!sk)
-		return 0;
+		return;
 	const u32 dir = sends ? DIR_SEND : DIR_RECV;
 	const u64 flags = sends ? 0 : recv_flags(regs, nr);
 
 	if (flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB))
-		return 0;
+		return;
 	if (nr == NR_recvmmsg || nr == NR_sendmmsg) {
 		on_mmsg(sk, sc, sys_arg1(regs), dir, ret);
-		return 0;
+		return;
 	}
 	if (!(flags & MSG_TRUNC))
 		src_syscall(&sc->src, regs, nr);
 	on_moved((u64)sk, dir, ret);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(syscall_exit, struct pt_regs *regs, long ret)
+{
+	if (on_duty(SITE_SEND))
+		on_sys_exit(regs, ret);
 	return 0;
 }
 

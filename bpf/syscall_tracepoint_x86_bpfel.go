@@ -44,6 +44,11 @@ type SyscallTracepointConn struct {
 	Early      [2][32]uint8
 }
 
+type SyscallTracepointNotes struct {
+	_  structs.HostLayout
+	At [12]uint64
+}
+
 type SyscallTracepointPortRule struct {
 	_         structs.HostLayout
 	Include   uint64
@@ -232,6 +237,7 @@ const (
 	SyscallTracepointMapDataRing          = "data_ring"
 	SyscallTracepointMapFreshConn         = "fresh_conn"
 	SyscallTracepointMapLookBySlot        = "look_by_slot"
+	SyscallTracepointMapNotesOfTask       = "notes_of_task"
 	SyscallTracepointMapProgressByConn    = "progress_by_conn"
 	SyscallTracepointMapPythonByTgid      = "python_by_tgid"
 	SyscallTracepointMapRecalledByTgid    = "recalled_by_tgid"
@@ -253,6 +259,7 @@ const (
 	SyscallTracepointVarRecalling         = "recalling"
 	SyscallTracepointVarRequestHeadBytes  = "request_head_bytes"
 	SyscallTracepointVarResponseHeadBytes = "response_head_bytes"
+	SyscallTracepointVarRole              = "role"
 	SyscallTracepointVarUseCgroup         = "use_cgroup"
 	SyscallTracepointVarUseSkStorage      = "use_sk_storage"
 )
@@ -320,6 +327,7 @@ type SyscallTracepointMapSpecs struct {
 	DataRing         *ebpf.MapSpec `ebpf:"data_ring"`
 	FreshConn        *ebpf.MapSpec `ebpf:"fresh_conn"`
 	LookBySlot       *ebpf.MapSpec `ebpf:"look_by_slot"`
+	NotesOfTask      *ebpf.MapSpec `ebpf:"notes_of_task"`
 	ProgressByConn   *ebpf.MapSpec `ebpf:"progress_by_conn"`
 	PythonByTgid     *ebpf.MapSpec `ebpf:"python_by_tgid"`
 	RecalledByTgid   *ebpf.MapSpec `ebpf:"recalled_by_tgid"`
@@ -340,6 +348,7 @@ type SyscallTracepointVariableSpecs struct {
 	Recalling         *ebpf.VariableSpec `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.VariableSpec `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.VariableSpec `ebpf:"response_head_bytes"`
+	Role              *ebpf.VariableSpec `ebpf:"role"`
 	UseCgroup         *ebpf.VariableSpec `ebpf:"use_cgroup"`
 	UseSkStorage      *ebpf.VariableSpec `ebpf:"use_sk_storage"`
 }
@@ -372,6 +381,7 @@ type SyscallTracepointMaps struct {
 	DataRing         *ebpf.Map `ebpf:"data_ring"`
 	FreshConn        *ebpf.Map `ebpf:"fresh_conn"`
 	LookBySlot       *ebpf.Map `ebpf:"look_by_slot"`
+	NotesOfTask      *ebpf.Map `ebpf:"notes_of_task"`
 	ProgressByConn   *ebpf.Map `ebpf:"progress_by_conn"`
 	PythonByTgid     *ebpf.Map `ebpf:"python_by_tgid"`
 	RecalledByTgid   *ebpf.Map `ebpf:"recalled_by_tgid"`
@@ -393,6 +403,7 @@ func (m *SyscallTracepointMaps) Close() error {
 		m.DataRing,
 		m.FreshConn,
 		m.LookBySlot,
+		m.NotesOfTask,
 		m.ProgressByConn,
 		m.PythonByTgid,
 		m.RecalledByTgid,
@@ -414,6 +425,7 @@ type SyscallTracepointVariables struct {
 	Recalling         *ebpf.Variable `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.Variable `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.Variable `ebpf:"response_head_bytes"`
+	Role              *ebpf.Variable `ebpf:"role"`
 	UseCgroup         *ebpf.Variable `ebpf:"use_cgroup"`
 	UseSkStorage      *ebpf.Variable `ebpf:"use_sk_storage"`
 }

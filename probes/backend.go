@@ -43,6 +43,7 @@ type program struct {
 	name     string
 	feature  string // what a user misses without it
 	optional bool
+	slot     string               // enum scratch_slot: what it works on a call with; "": nothing
 	usable   func(*btf.Spec) bool // nil: always
 }
 
@@ -62,22 +63,22 @@ func (b Backend) programs() []program {
 	switch b {
 	case Fentry:
 		return append(lifecycle(),
-			program{name: "tcp_send", feature: "TCP, sent bytes"},
-			program{name: "tcp_recv_4", feature: "TCP, received bytes", usable: hasParams("tcp_recvmsg", 4)},
-			program{name: "tcp_recv_5", feature: "TCP, received bytes", usable: hasParams("tcp_recvmsg", 5)},
-			program{name: "tcp_recv_6", feature: "TCP, received bytes", usable: hasParams("tcp_recvmsg", 6)},
-			program{name: "unix_send", feature: "unix stream sockets, sent bytes", optional: true, usable: hasParams("unix_stream_sendmsg", 3)},
-			program{name: "unix_recv", feature: "unix stream sockets, received bytes", optional: true, usable: hasParams("unix_stream_recvmsg", 4)},
-			program{name: "tcp_splice", feature: "bytes received by splice", optional: true, usable: hasParams("tcp_splice_read", 5)},
-			program{name: "tcp_page", feature: "bytes sent by sendfile before Linux 6.5", optional: true, usable: hasParams("tcp_sendpage", 5)},
-			program{name: "unix_page", feature: "bytes sent by sendfile on unix sockets before Linux 6.5", optional: true, usable: hasParams("unix_stream_sendpage", 5)},
+			program{name: "tcp_send", feature: "TCP, sent bytes", slot: "SLOT_SEND"},
+			program{name: "tcp_recv_4", feature: "TCP, received bytes", slot: "SLOT_RECV", usable: hasParams("tcp_recvmsg", 4)},
+			program{name: "tcp_recv_5", feature: "TCP, received bytes", slot: "SLOT_RECV", usable: hasParams("tcp_recvmsg", 5)},
+			program{name: "tcp_recv_6", feature: "TCP, received bytes", slot: "SLOT_RECV", usable: hasParams("tcp_recvmsg", 6)},
+			program{name: "unix_send", feature: "unix stream sockets, sent bytes", optional: true, slot: "SLOT_UNIX_SEND", usable: hasParams("unix_stream_sendmsg", 3)},
+			program{name: "unix_recv", feature: "unix stream sockets, received bytes", optional: true, slot: "SLOT_UNIX_RECV", usable: hasParams("unix_stream_recvmsg", 4)},
+			program{name: "tcp_splice", feature: "bytes received by splice", optional: true, slot: "SLOT_SPLICE", usable: hasParams("tcp_splice_read", 5)},
+			program{name: "tcp_page", feature: "bytes sent by sendfile before Linux 6.5", optional: true, slot: "SLOT_PAGE", usable: hasParams("tcp_sendpage", 5)},
+			program{name: "unix_page", feature: "bytes sent by sendfile on unix sockets before Linux 6.5", optional: true, slot: "SLOT_UNIX_PAGE", usable: hasParams("unix_stream_sendpage", 5)},
 		)
 	case SockTracepoint:
 		return append(lifecycle(),
-			program{name: "sock_send", feature: "sent bytes"},
-			program{name: "sock_recv", feature: "received bytes"})
+			program{name: "sock_send", feature: "sent bytes", slot: "SLOT_SEND"},
+			program{name: "sock_recv", feature: "received bytes", slot: "SLOT_RECV"})
 	default:
-		return append(lifecycle(), program{name: "syscall_exit", feature: "bytes moved by system calls"})
+		return append(lifecycle(), program{name: "syscall_exit", feature: "bytes moved by system calls", slot: "SLOT_SEND"})
 	}
 }
 
@@ -125,4 +126,20 @@ func (b Backend) prune(spec *ebpf.CollectionSpec, kernel *btf.Spec) ([]program, 
 		return nil, errors.New("tcp_recvmsg has a signature that no program is made for")
 	}
 	return kept, nil
+}
+
+// slots returns how many entries of the map by scratch_slot the programs use:
+// they are large, and there is one for each processor.
+func slots(spec *ebpf.CollectionSpec, programs []program) (uint32, error) {
+	var e *btf.Enum
+	if err := spec.Types.TypeByName("scratch_slot", &e); err != nil {
+		return 0, fmt.Errorf("find slots: %w", err)
+	}
+	var n uint32
+	for _, v := range e.Values {
+		if slices.ContainsFunc(programs, func(p program) bool { return p.slot == v.Name }) {
+			n = max(n, uint32(v.Value)+1)
+		}
+	}
+	return n, nil
 }

@@ -30,6 +30,7 @@ type Options struct {
 	SelectCgroups bool    // cgroup v2 ids select too
 
 	uprobeMulti bool // found out by Open
+	standIns    bool // the same: programs are loaded twice
 }
 
 // Probes are loaded and attached BPF programs. All methods but Detach and Close
@@ -37,12 +38,15 @@ type Options struct {
 type Probes struct {
 	backend Backend
 	coll    *ebpf.Collection
+	standIn *ebpf.Collection // nil where the kernel skips no program
 	links   []link.Link
 	storage bool     // connection state is kept in the socket
 	multi   bool     // the program for Go processes is for uprobe_multi links
 	missing []string // features of optional programs that did not attach
 
 	recalling atomic.Bool // the kernel was told of programs
+
+	missed, missedEnds atomic.Uint64 // see Stats
 }
 
 // Open loads and attaches the first backend that works, or the one that
@@ -61,6 +65,9 @@ func Open(opts Options, log *slog.Logger) (*Probes, error) {
 		log.Debug("probes in Go programs by perf_event_open", "error", err)
 	} else {
 		opts.uprobeMulti = true
+	}
+	if opts.standIns, err = needStandIns(); err != nil {
+		return nil, err
 	}
 	candidates := Backends()
 	if opts.Backend != Auto && opts.Backend != "" {
@@ -116,34 +123,52 @@ func load(b Backend, opts Options, types *btf.Cache, kernel *btf.Spec, storage b
 	if err := configure(spec, opts, storage); err != nil {
 		return nil, err
 	}
+	if spec.Maps["scratch_by_slot"].MaxEntries, err = slots(spec, programs); err != nil {
+		return nil, err
+	}
 	if opts.uprobeMulti {
 		spec.Programs["go_round_trip"].AttachType = ebpf.AttachTraceUprobeMulti
 	}
-	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{KernelTypes: kernel}, Cache: types})
-	if err != nil {
+	load := ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{KernelTypes: kernel}, Cache: types}
+	p := &Probes{backend: b, storage: storage, multi: opts.uprobeMulti}
+	if p.coll, err = ebpf.NewCollectionWithOptions(spec, load); err != nil {
 		return nil, fmt.Errorf("load programs: %w", err)
 	}
-	p := &Probes{backend: b, coll: coll, storage: storage, multi: opts.uprobeMulti}
+	if opts.standIns {
+		if p.standIn, err = loadStandIns(spec, p.coll, load); err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+	}
 	for _, prog := range programs {
-		if err := p.attach(prog); err != nil {
-			p.Close()
-			return nil, err
+		if err := p.attach(prog, spec.Programs[prog.name].AttachType); err != nil {
+			return nil, errors.Join(err, p.Close())
 		}
 	}
 	return p, nil
 }
 
-func (p *Probes) attach(prog program) error {
-	l, err := link.AttachTracing(link.TracingOptions{Program: p.coll.Programs[prog.name]})
-	switch {
-	case err == nil:
-		p.links = append(p.links, l) // a link without a reference is closed by its finalizer
-	case prog.optional:
-		p.missing = append(p.missing, prog.feature)
-	default:
-		return fmt.Errorf("attach %s (%s): %w", prog.name, prog.feature, err)
+func (p *Probes) attach(prog program, at ebpf.AttachType) error {
+	for _, coll := range p.inOrder(at) {
+		l, err := link.AttachTracing(link.TracingOptions{Program: coll.Programs[prog.name]})
+		switch {
+		case err == nil:
+			p.links = append(p.links, l) // a link without a reference is closed by its finalizer
+		case prog.optional:
+			p.missing = append(p.missing, prog.feature)
+			return nil
+		default:
+			return fmt.Errorf("attach %s (%s): %w", prog.name, prog.feature, err)
+		}
 	}
 	return nil
+}
+
+// collections are the programs, then their stand-ins, if there are any.
+func (p *Probes) collections() []*ebpf.Collection {
+	if p.standIn == nil {
+		return []*ebpf.Collection{p.coll}
+	}
+	return []*ebpf.Collection{p.coll, p.standIn}
 }
 
 // configure sets knobs and sizes before loading. A map that the chosen mode
@@ -154,6 +179,12 @@ func configure(spec *ebpf.CollectionSpec, o Options, storage bool) error {
 		"response_head_bytes": uint32(o.ResponseHead),
 		"use_cgroup":          o.SelectCgroups,
 		"use_sk_storage":      storage,
+		"role":                roleAlone,
+	}
+	if o.standIns {
+		knobs["role"] = roleFirst
+	} else {
+		withoutNotes(spec)
 	}
 	for name, v := range knobs {
 		if err := spec.Variables[name].Set(v); err != nil {
@@ -209,6 +240,8 @@ func (p *Probes) Detach() error {
 // Close detaches what is attached and frees the maps.
 func (p *Probes) Close() error {
 	err := p.Detach()
-	p.coll.Close()
+	for _, coll := range p.collections() {
+		coll.Close()
+	}
 	return err
 }

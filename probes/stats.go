@@ -4,6 +4,7 @@ package probes
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/cilium/ebpf"
 )
@@ -25,6 +26,8 @@ const (
 	statVerdictFull
 	statProgressFull
 	statCallerFull
+	statStoodIn
+	statStoodInEnds
 	statMax
 )
 
@@ -42,8 +45,9 @@ type Stats struct {
 	VerdictFull  uint64 // no room for a forked child's verdict
 	ProgressFull uint64
 	CallerFull   uint64 // no room to note which goroutine sends a request
-	Missed       uint64 // program runs that the kernel skipped: one was interrupted by its like on the same CPU
+	Missed       uint64 // program runs that the kernel skipped, since one was under way on that CPU, and no stand-in made up for
 	MissedEnds   uint64 // the same of the programs that are told of a connection's end, which is then told later
+	StoodIn      uint64 // skipped runs of either kind that a stand-in made up for
 }
 
 // Stats reads the kernel's counters.
@@ -63,15 +67,41 @@ func (p *Probes) Stats() (Stats, error) {
 		UnseenCalls: v[statUnseenCalls], ReadFaults: v[statReadFaults], SegsCut: v[statSegsCut],
 		Conns: v[statConns], ConnFull: v[statConnFull], VerdictFull: v[statVerdictFull], ProgressFull: v[statProgressFull], CallerFull: v[statCallerFull],
 	}
-	for name, prog := range p.coll.Programs {
-		// Packets interrupt them with the ends of other connections. Nobody listens or connects in an interrupt.
-		if name == "sock_destroy" || name == "sock_state" {
-			s.MissedEnds += missed(prog)
-			continue
-		}
-		s.Missed += missed(prog)
-	}
+	s.StoodIn = v[statStoodIn] + v[statStoodInEnds]
+	runs, ends := p.skipped()
+	s.Missed = raise(&p.missed, runs, v[statStoodIn])
+	s.MissedEnds = raise(&p.missedEnds, ends, v[statStoodInEnds])
 	return s, nil
+}
+
+// skipped returns how many runs of the programs, stand-ins too, the kernel
+// skipped, those that tell of a connection's end apart: packets interrupt them
+// with the ends of other connections. Nobody listens or connects in an interrupt.
+func (p *Probes) skipped() (runs, ends uint64) {
+	for _, coll := range p.collections() {
+		for name, prog := range coll.Programs {
+			if name == "sock_destroy" || name == "sock_state" {
+				ends += missed(prog)
+				continue
+			}
+			runs += missed(prog)
+		}
+	}
+	return runs, ends
+}
+
+// raise raises counter to what was skipped and not made up for. The two are not
+// read at once, and a counter never falls.
+func raise(counter *atomic.Uint64, skipped, madeUp uint64) uint64 {
+	for {
+		old := counter.Load()
+		if skipped < madeUp || skipped-madeUp <= old {
+			return old
+		}
+		if counter.CompareAndSwap(old, skipped-madeUp) {
+			return skipped - madeUp
+		}
+	}
 }
 
 // missed returns how often the kernel skipped a program; 0 where it does not tell (before 5.12).

@@ -17,7 +17,8 @@ func TestStatOrder(t *testing.T) {
 		"STAT_LOST_CONTROL": uint64(statLostControl), "STAT_UNSEEN_CALLS": uint64(statUnseenCalls),
 		"STAT_READ_FAULTS": uint64(statReadFaults), "STAT_SEGS_CUT": uint64(statSegsCut), "STAT_CONNS": uint64(statConns),
 		"STAT_CONN_FULL": uint64(statConnFull), "STAT_VERDICT_FULL": uint64(statVerdictFull),
-		"STAT_PROGRESS_FULL": uint64(statProgressFull), "STAT_CALLER_FULL": uint64(statCallerFull), "STAT_MAX": uint64(statMax),
+		"STAT_PROGRESS_FULL": uint64(statProgressFull), "STAT_CALLER_FULL": uint64(statCallerFull),
+		"STAT_STOOD_IN": uint64(statStoodIn), "STAT_STOOD_IN_ENDS": uint64(statStoodInEnds), "STAT_MAX": uint64(statMax),
 	}
 	paths, err := filepath.Glob("../bpf/*_bpfel.o")
 	if err != nil || len(paths) == 0 {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/rlimit"
 )
 
@@ -79,7 +80,7 @@ func combinations(t *testing.T, b Backend) []map[string]any {
 		i, ok := btf.UnderlyingType(v.Type.Type).(*btf.Int)
 		values, known := numbers()[name]
 		switch {
-		case !ok || !v.Constant() || name == "use_sk_storage" && !(b.trustsSockets() && haveStorage(t)):
+		case !ok || !v.Constant() || name == "role" || name == "use_sk_storage" && !(b.trustsSockets() && haveStorage(t)):
 		case known:
 			usual[name] = values[0]
 		case i.Encoding == btf.Bool:
@@ -90,8 +91,13 @@ func combinations(t *testing.T, b Backend) []map[string]any {
 	}
 	all := []map[string]any{usual}
 	for _, name := range flags {
-		all = both(all, name)
+		all = each(all, name, false, true)
 	}
+	roles := []any{roleAlone}
+	if kernelVersion(t) >= taskStorage {
+		roles = append(roles, roleFirst, roleStandIn)
+	}
+	all = each(all, "role", roles...)
 	set := all[len(all)-1] // every flag
 	for end := 1; end <= 2; end++ {
 		extreme := maps.Clone(set)
@@ -103,13 +109,15 @@ func combinations(t *testing.T, b Backend) []map[string]any {
 	return all
 }
 
-// both returns every setting with the flag off and on.
-func both(settings []map[string]any, flag string) []map[string]any {
+// each returns every setting with every value of a constant.
+func each(settings []map[string]any, constant string, values ...any) []map[string]any {
 	var all []map[string]any
 	for _, s := range settings {
-		off, on := maps.Clone(s), maps.Clone(s)
-		off[flag], on[flag] = false, true
-		all = append(all, off, on)
+		for _, v := range values {
+			with := maps.Clone(s)
+			with[constant] = v
+			all = append(all, with)
+		}
 	}
 	return all
 }
@@ -125,6 +133,9 @@ func countInsns(t *testing.T, b Backend, knobs map[string]any, types *btf.Cache,
 		t.Fatal(err)
 	}
 	preallocate(spec)
+	if knobs["role"] == roleAlone {
+		withoutNotes(spec)
+	}
 	for name, v := range knobs {
 		if err := spec.Variables[name].Set(v); err != nil {
 			t.Fatal(err)
@@ -165,13 +176,14 @@ func walked(log string) int {
 // commit 8e4597c627fb). The agent finds out by trying.
 func haveStorage(t *testing.T) bool {
 	t.Helper()
-	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	return kernelVersion(t) >= 5<<16|11<<8
+}
+
+func kernelVersion(t *testing.T) uint32 {
+	t.Helper()
+	version, err := features.LinuxVersionCode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var major, minor int
-	if _, err := fmt.Sscanf(string(release), "%d.%d", &major, &minor); err != nil {
-		t.Fatalf("kernel release %q: %v", release, err)
-	}
-	return major > 5 || major == 5 && minor >= 11
+	return version
 }

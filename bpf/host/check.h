@@ -100,6 +100,7 @@ static inline void fresh(void)
 	forget();
 	host_request_head = 8192;
 	host_response_head = 2048;
+	host_role = ROLE_ALONE;
 	host_use_cgroup = false;
 	host_use_storage = false;
 	host.tgid = host.tid = SELECTED;

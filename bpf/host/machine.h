@@ -141,14 +141,14 @@ long host_delete(const struct host_map_def *d, const void *key)
 	return 0;
 }
 
-void *host_storage(const void *map, u32 value_size, const void *sk, u64 flags)
+void *host_storage(const void *map, u32 value_size, const void *of, u64 flags)
 {
 	struct host_map *m = host_map_of(map);
-	struct host_entry **at = host_find(m, sizeof(sk), &sk);
+	struct host_entry **at = host_find(m, sizeof(of), &of);
 
 	if (*at)
 		return (*at)->value;
-	return flags & BPF_SK_STORAGE_GET_F_CREATE ? host_add(m, sizeof(sk), &sk, value_size, NULL) : NULL;
+	return flags & BPF_SK_STORAGE_GET_F_CREATE ? host_add(m, sizeof(of), &of, value_size, NULL) : NULL;
 }
 
 long host_output(const void *ring, const void *data, u64 size)

@@ -7,10 +7,12 @@
 #include "../include/limits.h"
 
 static u32 host_request_head = 8192, host_response_head = 2048;
+static u32 host_role;
 static bool host_use_cgroup, host_use_storage;
 
 #define request_head_bytes host_request_head
 #define response_head_bytes host_response_head
+#define role host_role
 #define use_cgroup host_use_cgroup
 #define use_sk_storage host_use_storage
 

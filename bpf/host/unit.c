@@ -15,6 +15,7 @@
 #include "program_tests.h"
 #include "process_tests.h"
 #include "python_tests.h"
+#include "standin_tests.h"
 #if BACKEND != BACKEND_FENTRY
 #include "syscall_tests.h"
 #endif
@@ -48,6 +49,11 @@ static const struct test tests[] = {
 	{"candidates are recalled", candidates_are_recalled},
 	{"listening", listens},
 	{"limits", limits_are_counted},
+	{"a stand-in is silent", stand_in_is_silent},
+	{"a stand-in stands in", stand_in_stands_in},
+	{"ends are stood in for", ends_are_stood_in_for},
+	{"execs are stood in for", execs_are_stood_in_for},
+	{"stand-ins have ids", stand_ins_have_ids},
 	{"tasks of asyncio", tasks_are_read},
 	{"dicts before Python 3.11", old_dicts},
 	{"names of tasks", names_of_tasks},

@@ -2,28 +2,30 @@
 /* Connection state: one per socket, made at the first bytes a selected task moves. */
 #pragma once
 
-/* Per-CPU number of connections made here: with the CPU it makes an id that never repeats. */
+/* enum scratch_slot, or SLOT_MAX for the program of connects -> connections made there. By CPU and slot,
+ * since programs may preempt one another; stand-ins have one of their own. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, SLOT_MAX + 1);
 	__type(key, u32);
 	__type(value, u64);
 } conn_seq SEC(".maps");
 
-static __always_inline u64 conn_next_id(void)
+/* An id that never repeats: the CPU, the program, and how many it made there. */
+static __always_inline u64 conn_next_id(u32 slot)
 {
-	const u32 zero = 0;
-	u64 *n = bpf_map_lookup_elem(&conn_seq, &zero);
+	const u64 program = slot << 1 | (role == ROLE_STAND_IN);
+	u64 *n = bpf_map_lookup_elem(&conn_seq, &slot);
 
 	if (!n)
 		return 0;
 	*n += 1;
-	return ((u64)(bpf_get_smp_processor_id() + 1) << 44) | (*n & ((1ULL << 44) - 1));
+	return (u64)(bpf_get_smp_processor_id() + 1) << 44 | program << 40 | (*n & ((1ULL << 40) - 1));
 }
 
-static __always_inline void conn_init(struct conn *c)
+static __always_inline void conn_init(struct conn *c, u32 slot)
 {
-	c->id = conn_next_id();
+	c->id = conn_next_id(slot);
 	c->last_dir = 0xff;
 }
 
@@ -65,7 +67,7 @@ static __always_inline struct conn *conn_get_addr(const struct sock *sk, u32 slo
 	if (!fresh)
 		return NULL;
 	__builtin_memset(fresh, 0, sizeof(*fresh));
-	conn_init(fresh);
+	conn_init(fresh, slot);
 	fresh->inode = unix_inode(sk);
 	if (bpf_map_update_elem(&conn_by_addr, &key, fresh, BPF_ANY))
 		return NULL;
@@ -85,7 +87,7 @@ static __always_inline struct conn *conn_get_addr(const struct sock *sk, u32 slo
 			_c = bpf_sk_storage_get(&conn_of_sock, (void *)(sk), NULL,                 \
 						BPF_SK_STORAGE_GET_F_CREATE);                      \
 			if (_c && !_c->id)                                                         \
-				conn_init(_c);                                                     \
+				conn_init(_c, slot);                                               \
 		} else {                                                                           \
 			_c = conn_get_addr(sk, slot);                                                    \
 		}                                                                                  \

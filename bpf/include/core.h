@@ -12,6 +12,7 @@
 #include "limits.h"
 #include "maps.h"
 #include "stats.h"
+#include "standin.h"
 #include "btf.h"
 #include "select.h"
 #include "head.h"

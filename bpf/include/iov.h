@@ -49,10 +49,13 @@ enum scratch_slot {
 	SLOT_RECV,
 	SLOT_UNIX_SEND,
 	SLOT_UNIX_RECV,
+	SLOT_SPLICE,
+	SLOT_PAGE,
+	SLOT_UNIX_PAGE,
 	SLOT_MAX,
 };
 
-/* enum scratch_slot -> the call its program works on. */
+/* enum scratch_slot -> the call its program works on. Stand-ins have one of their own. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, SLOT_MAX);

@@ -15,24 +15,30 @@ static __always_inline void emit_proc(u32 op, u32 tgid, u32 ptgid, u32 is_select
 }
 
 /* A child starts with its parent's verdict, before its first instruction. */
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
+static __always_inline void on_fork(struct task_struct *parent, struct task_struct *child)
 {
 	const u32 tgid = child->tgid, ptgid = parent->tgid;
 	const struct verdict *v;
 
 	if (tgid != (u32)child->pid) /* a thread */
-		return 0;
+		return;
 	v = verdict_of(ptgid);
 	if (!v)
-		return 0;
+		return;
 	const struct verdict copy = *v;
 
 	if (bpf_map_update_elem(&verdict_by_tgid, &tgid, &copy, BPF_ANY)) {
 		stat_add(STAT_VERDICT_FULL, 1);
-		return 0;
+		return;
 	}
 	emit_proc(PROC_FORK, tgid, ptgid, copy.state == VERDICT_SELECTED);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	if (on_duty(SITE_FORK))
+		on_fork(parent, child);
 	return 0;
 }
 
@@ -81,8 +87,7 @@ static __always_inline u32 recall(u32 tgid, u64 program)
 
 /* A new program: what was known of the old one no longer holds. Not selected until judged anew, unless
  * the same program was selected before. */
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(process_exec, struct task_struct *task)
+static __always_inline void on_exec(struct task_struct *task)
 {
 	const u32 tgid = task->tgid;
 	struct ev_proc ev = {.op = PROC_EXEC, .tgid = tgid};
@@ -95,21 +100,34 @@ int BPF_PROG(process_exec, struct task_struct *task)
 		ev.selected = recall(tgid, ev.program);
 	hdr_fill(&ev.hdr, EV_PROC, sizeof(ev), bpf_ktime_get_ns());
 	emit_control(&ev, sizeof(ev));
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(process_exec, struct task_struct *task)
+{
+	if (on_duty(SITE_EXEC))
+		on_exec(task);
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(process_exit, struct task_struct *task)
+static __always_inline void on_end(struct task_struct *task)
 {
 	const u32 tgid = task->tgid;
 
 	if (task->signal->live.counter > 0) /* other threads go on */
-		return 0;
+		return;
 	const bool judged = bpf_map_delete_elem(&verdict_by_tgid, &tgid) == 0;
 	const bool recalled = bpf_map_delete_elem(&recalled_by_tgid, &tgid) == 0;
 
 	if (judged || recalled)
 		emit_proc(PROC_EXIT, tgid, 0, 0);
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(process_exit, struct task_struct *task)
+{
+	if (on_duty(SITE_EXIT))
+		on_end(task);
 	return 0;
 }
 
@@ -201,31 +219,30 @@ static __always_inline void on_closed(struct conn *c, u32 err)
 	c->flags &= ~(CONN_ANNOUNCED | CONN_HTTP);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(sock_state, const struct sock *sk, const int oldstate, const int newstate)
+static __always_inline void on_state(const struct sock *sk, const int oldstate, const int newstate)
 {
 	if (newstate == TCP_LISTEN) {
 		on_listen(sk);
-		return 0;
+		return;
 	}
 	if (newstate == TCP_SYN_SENT) {
 		on_connect(sk);
-		return 0;
+		return;
 	}
 	/* leaving ESTABLISHED or CLOSE_WAIT for anything but CLOSE_WAIT: this end sends no more */
 	const bool sent_all = (oldstate == TCP_ESTABLISHED || oldstate == TCP_CLOSE_WAIT) && newstate != TCP_CLOSE_WAIT;
 
 	if (!sent_all && newstate != TCP_CLOSE)
-		return 0;
+		return;
 	struct conn *c = conn_find(sk);
 
 	if (!c)
-		return 0;
+		return;
 	if (newstate == TCP_CLOSE) {
 		c->err = sk->sk_err;
 		/* Reset while the task holds it, perhaps in the middle of a call that has yet to be told of. */
 		if (sk->sk_err && sk->sk_socket)
-			return 0;
+			return;
 	}
 	/* close() shuts both ways and empties the queue (tcp_close), shutdown(SHUT_WR) does neither. What
 	 * arrived before a reset or the last FIN can still be read. */
@@ -233,22 +250,35 @@ int BPF_PROG(sock_state, const struct sock *sk, const int oldstate, const int ne
 		on_closed(c, c->err);
 	else if (sent_all && (c->flags & CONN_ANNOUNCED))
 		emit_eof(c, EV_EOF, DIR_SEND, c->err);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(sock_state, const struct sock *sk, const int oldstate, const int newstate)
+{
+	if (on_duty_for(SITE_STATE, (u64)sk))
+		on_state(sk, oldstate, newstate);
 	return 0;
 }
 
 /* After this nothing can be read, and the address may be another socket's. */
-SEC("tp_btf/tcp_destroy_sock")
-int BPF_PROG(sock_destroy, const struct sock *sk)
+static __always_inline void on_destroy(const struct sock *sk)
 {
 	struct conn *c = conn_find(sk);
 
 	if (!c)
-		return 0;
+		return;
 	on_closed(c, c->err);
 	if (!use_sk_storage) {
 		const u64 key = (u64)sk;
 
 		bpf_map_delete_elem(&conn_by_addr, &key);
 	}
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(sock_destroy, const struct sock *sk)
+{
+	if (on_duty_for(SITE_DESTROY, (u64)sk))
+		on_destroy(sk);
 	return 0;
 }

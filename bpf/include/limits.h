@@ -27,3 +27,12 @@ const volatile u32 request_head_bytes = 8192;
 const volatile u32 response_head_bytes = 2048;
 const volatile bool use_cgroup = false;	    /* cgroup v2 ids select */
 const volatile bool use_sk_storage = false; /* needs 5.11, commit 8e4597c627fb, and a trusted socket */
+
+/* Are the programs loaded twice, and which of the two are these? See standin.h. */
+enum role {
+	ROLE_ALONE = 0,
+	ROLE_FIRST,
+	ROLE_STAND_IN,
+};
+
+const volatile u32 role = ROLE_ALONE;

@@ -15,6 +15,8 @@ enum stat {
 	STAT_VERDICT_FULL,	/* no room for a forked child's verdict: it is not traced */
 	STAT_PROGRESS_FULL,
 	STAT_CALLER_FULL,	/* no room to note which goroutine sends a request */
+	STAT_STOOD_IN,		/* runs that the kernel skipped and a stand-in made up for */
+	STAT_STOOD_IN_ENDS,	/* the same of the programs that are told of a connection's end */
 	STAT_MAX,
 };
 
@@ -26,10 +28,11 @@ struct {
 	__type(value, u64);
 } stats SEC(".maps");
 
+/* Atomic, since another program may preempt this one; relaxed: only that way 5.10 knows it (BPF_FETCH came with 5.12). */
 static __always_inline void stat_add(u32 which, u64 n)
 {
 	u64 *v = bpf_map_lookup_elem(&stats, &which);
 
-	if (v)
-		*v += n;
+	if (v && n) /* clang makes "or" of adding nothing, which 5.10 does not know either */
+		__atomic_fetch_add(v, n, __ATOMIC_RELAXED);
 }

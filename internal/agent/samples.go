@@ -63,8 +63,9 @@ func (a *Agent) kernelSamples(e emit) {
 	counter(e, "kernel_map_full_total", full, k.VerdictFull, label("map", "verdicts"))
 	counter(e, "kernel_map_full_total", full, k.ProgressFull, label("map", "progress"))
 	counter(e, "kernel_map_full_total", full, k.CallerFull, label("map", "callers"))
-	counter(e, "kernel_missed_runs_total", "Program runs that the kernel skipped.", k.Missed)
+	counter(e, "kernel_missed_runs_total", "Program runs that the kernel skipped, since one was under way on that processor, and that no stand-in made up for.", k.Missed)
 	counter(e, "kernel_missed_ends_total", "Ends of connections that the kernel did not tell of; they are noticed later.", k.MissedEnds)
+	counter(e, "kernel_stood_in_total", "Program runs that the kernel skipped and a stand-in made up for: nothing is missing.", k.StoodIn)
 }
 
 func (a *Agent) selectionSamples(e emit) {

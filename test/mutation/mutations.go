@@ -18,7 +18,7 @@ const (
 
 func mutations() []mutation {
 	var all []mutation
-	for _, group := range [][]mutation{heads(), positions(), selection(), kernelGaps(), userGaps()} {
+	for _, group := range [][]mutation{heads(), positions(), selection(), standIns(), kernelGaps(), userGaps()} {
 		all = append(all, group...)
 	}
 	return all
@@ -91,8 +91,7 @@ func selection() []mutation {
 		[3]string{"cgroups without being asked for", "if (!use_cgroup || ", "if ("},
 	)
 	all = append(all, in(area, "bpf/sock_tracepoint.bpf.c", kernel(sock),
-		[3]string{"everybody's sends", "if (verdict_selects(v))\n\t\ton_call(v, sk, ret, flags, DIR_SEND", "if (v || !v)\n\t\ton_call(v, sk, ret, flags, DIR_SEND"},
-		[3]string{"everybody's receives", "if (verdict_selects(v))\n\t\ton_call(v, sk, ret, flags, DIR_RECV", "if (v || !v)\n\t\ton_call(v, sk, ret, flags, DIR_RECV"},
+		[3]string{"everybody's calls", "if (verdict_selects(v))", "if (v || !v)"},
 	)...)
 	all = append(all, in(area, "bpf/syscall_tracepoint.bpf.c", kernel(syscall),
 		[3]string{"everybody's calls", "if (!verdict_selects(v))", "if (!v && v)"},
@@ -102,11 +101,24 @@ func selection() []mutation {
 		[3]string{"everybody's receives", "if (!verdict_selects(v) || (flags", "if ((flags"},
 	)...)
 	return append(all, in(area, "bpf/include/lifecycle.h", kernel(sock),
-		[3]string{"a new program keeps the verdict", "bpf_map_delete_elem(&verdict_by_tgid, &tgid);\n\temit_proc(PROC_EXEC", "emit_proc(PROC_EXEC"},
+		[3]string{"a new program keeps the verdict", "bpf_map_delete_elem(&verdict_by_tgid, &tgid);\n\tbpf_map_delete_elem(&recalled_by_tgid, &tgid);\n\tev.program", "ev.program"},
 		[3]string{"threads are processes", "if (tgid != (u32)child->pid) /* a thread */", "if (0)"},
 		[3]string{"an exclusion by port is overlooked", "if (v->exclude & r->exclude)", "if (0)"},
 		[3]string{"every port selects", "else if (v->include & r->include)", "else if (1)"},
 		[3]string{"everybody's connects", "if (selected()) {", "if (1) {"},
+	)...)
+}
+
+func standIns() []mutation {
+	const area = "stand-ins"
+	return append(in(area, "bpf/include/standin.h", kernel(sock),
+		[3]string{"nobody stands in", "if (n && n->at[site] == on)", "if (n || !n)"},
+		[3]string{"everything is done twice", "if (n && n->at[site] == on)", "if (0)"},
+		[3]string{"a note for one socket is one for all", "if (n && n->at[site] == on)", "if (n && n->at[site])"},
+		[3]string{"notes stay", "n->at[site] = 0;\n\t\treturn false;", "return false;"},
+		[3]string{"whoever stands in is not counted", "stat_add(site == SITE_STATE || site == SITE_DESTROY ? STAT_STOOD_IN_ENDS : STAT_STOOD_IN, 1);", ""},
+	), in(area, "bpf/include/conn.h", kernel(sock),
+		[3]string{"connections of both are one", "slot << 1 | (role == ROLE_STAND_IN)", "slot << 1"},
 	)...)
 }
 

@@ -28,7 +28,7 @@ struct host_map_def {
 void *host_lookup(const struct host_map_def *m, const void *key);
 long host_update(const struct host_map_def *m, const void *key, const void *value, u64 flags);
 long host_delete(const struct host_map_def *m, const void *key);
-void *host_storage(const void *map, u32 value_size, const void *sk, u64 flags);
+void *host_storage(const void *map, u32 value_size, const void *of, u64 flags);
 long host_output(const void *ring, const void *data, u64 size);
 long host_read(void *dst, u32 size, const void *src, bool user);
 
@@ -36,6 +36,7 @@ long host_read(void *dst, u32 size, const void *src, bool user);
 #define bpf_map_update_elem(m, k, v, flags) host_update(HOST_MAP(m), k, v, flags)
 #define bpf_map_delete_elem(m, k) host_delete(HOST_MAP(m), k)
 #define bpf_sk_storage_get(m, sk, init, flags) host_storage(m, sizeof(*(m)->value), sk, flags)
+#define bpf_task_storage_get(m, task, init, flags) host_storage(m, sizeof(*(m)->value), task, flags)
 #define bpf_ringbuf_output(m, data, size, flags) host_output(m, data, size)
 #define bpf_probe_read_user(dst, size, src) host_read(dst, size, (const void *)(src), true)
 #define bpf_probe_read_kernel(dst, size, src) host_read(dst, size, (const void *)(src), false)
