@@ -205,6 +205,19 @@ type FentryScratch struct {
 	Payload [24592]uint8
 }
 
+type FentryScratchSlot uint32
+
+const (
+	FentryScratchSlotSLOT_SEND      FentryScratchSlot = 0
+	FentryScratchSlotSLOT_RECV      FentryScratchSlot = 1
+	FentryScratchSlotSLOT_UNIX_SEND FentryScratchSlot = 2
+	FentryScratchSlotSLOT_UNIX_RECV FentryScratchSlot = 3
+	FentryScratchSlotSLOT_SPLICE    FentryScratchSlot = 4
+	FentryScratchSlotSLOT_PAGE      FentryScratchSlot = 5
+	FentryScratchSlotSLOT_UNIX_PAGE FentryScratchSlot = 6
+	FentryScratchSlotSLOT_MAX       FentryScratchSlot = 7
+)
+
 type FentryVerdict struct {
 	_       structs.HostLayout
 	State   uint32

@@ -212,6 +212,19 @@ type SockTracepointScratch struct {
 	Payload [24592]uint8
 }
 
+type SockTracepointScratchSlot uint32
+
+const (
+	SockTracepointScratchSlotSLOT_SEND      SockTracepointScratchSlot = 0
+	SockTracepointScratchSlotSLOT_RECV      SockTracepointScratchSlot = 1
+	SockTracepointScratchSlotSLOT_UNIX_SEND SockTracepointScratchSlot = 2
+	SockTracepointScratchSlotSLOT_UNIX_RECV SockTracepointScratchSlot = 3
+	SockTracepointScratchSlotSLOT_SPLICE    SockTracepointScratchSlot = 4
+	SockTracepointScratchSlotSLOT_PAGE      SockTracepointScratchSlot = 5
+	SockTracepointScratchSlotSLOT_UNIX_PAGE SockTracepointScratchSlot = 6
+	SockTracepointScratchSlotSLOT_MAX       SockTracepointScratchSlot = 7
+)
+
 type SockTracepointVerdict struct {
 	_       structs.HostLayout
 	State   uint32

@@ -205,6 +205,19 @@ type SyscallTracepointScratch struct {
 	Payload [24592]uint8
 }
 
+type SyscallTracepointScratchSlot uint32
+
+const (
+	SyscallTracepointScratchSlotSLOT_SEND      SyscallTracepointScratchSlot = 0
+	SyscallTracepointScratchSlotSLOT_RECV      SyscallTracepointScratchSlot = 1
+	SyscallTracepointScratchSlotSLOT_UNIX_SEND SyscallTracepointScratchSlot = 2
+	SyscallTracepointScratchSlotSLOT_UNIX_RECV SyscallTracepointScratchSlot = 3
+	SyscallTracepointScratchSlotSLOT_SPLICE    SyscallTracepointScratchSlot = 4
+	SyscallTracepointScratchSlotSLOT_PAGE      SyscallTracepointScratchSlot = 5
+	SyscallTracepointScratchSlotSLOT_UNIX_PAGE SyscallTracepointScratchSlot = 6
+	SyscallTracepointScratchSlotSLOT_MAX       SyscallTracepointScratchSlot = 7
+)
+
 type SyscallTracepointVerdict struct {
 	_       structs.HostLayout
 	State   uint32

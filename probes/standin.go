@@ -21,10 +21,6 @@ const (
 	roleStandIn
 )
 
-// preemptPath tells, in parentheses, the kernel's preemption model where that
-// is chosen at boot (kernel/sched/debug.c, sched_dynamic_show).
-const preemptPath = "/sys/kernel/debug/sched/preempt"
-
 // taskStorage is the version that lets tracing programs keep something with a
 // task (5.12, commit a10787e6d58c).
 const taskStorage = 5<<16 | 12<<8
@@ -53,11 +49,14 @@ func preemptible() (bool, error) {
 	if !strings.Contains(unix.ByteSliceToString(name.Version[:]), "PREEMPT") {
 		return false, nil
 	}
-	model, err := os.ReadFile(preemptPath)
-	if err != nil {
-		return true, nil //nolint:nilerr // not mounted, or not ours to read: then it has to be assumed
+	// The model, in parentheses (kernel/sched/debug.c, sched_dynamic_show). A container has no debugfs of its own,
+	// but can see that of process 1.
+	for _, file := range []string{"/sys/kernel/debug/sched/preempt", "/proc/1/root/sys/kernel/debug/sched/preempt"} {
+		if model, err := os.ReadFile(file); err == nil {
+			return !strings.Contains(string(model), "(none)") && !strings.Contains(string(model), "(voluntary)"), nil
+		}
 	}
-	return !strings.Contains(string(model), "(none)") && !strings.Contains(string(model), "(voluntary)"), nil
+	return true, nil // it has to be assumed
 }
 
 // withoutNotes puts something that every kernel has in the place of the map that

@@ -58,8 +58,8 @@ enum scratch_slot {
 /* enum scratch_slot -> the call its program works on. Stand-ins have one of their own. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, SLOT_MAX);
-	__type(key, u32);
+	__uint(max_entries, SLOT_MAX); /* user space takes as many as its programs use */
+	__type(key, enum scratch_slot);
 	__type(value, struct scratch);
 } scratch_by_slot SEC(".maps");
 
