@@ -19,6 +19,7 @@ mount -t devpts devpts /dev/pts
 for dir in /dev/shm /run /tmp /job /out; do mount -t tmpfs tmpfs "$dir"; done
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t bpf bpf /sys/fs/bpf
+mount -t debugfs debugfs /sys/kernel/debug
 mount -t tracefs tracefs /sys/kernel/tracing
 mount -t securityfs securityfs /sys/kernel/security
 [ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd
