@@ -146,5 +146,5 @@ test-go-versions: ## executables of every Go release since 1.17 (GO_RELEASES), w
 go-layouts: ## read anew, from every Go release since 1.17, where the fields lie that linking needs
 	$(GO) run ./internal/gobin/gen -out internal/gobin/layouts.go
 
-clean: ## remove what was built; .cache (kernels and images of virtual machines) stays
+clean: ## remove what was built; .cache (logs and results) stays
 	rm -rf bin

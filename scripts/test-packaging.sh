@@ -20,7 +20,7 @@ TRACER_KERNELS=
 for kernel in ${KERNELS:-5.10 6.12}; do
 	TRACER_KERNELS="$TRACER_KERNELS $(test/vm/kernel.sh "$kernel")"
 done
-TRACER_GUEST=$PWD/test/vm/guest.sh # arm64's, with its kernel in .cache/vm
+TRACER_GUEST=$PWD/test/vm/guest.sh # arm64's
 export TRACER_GUEST TRACER_KERNELS VERSION COMMIT SOURCE_DATE_EPOCH TRACER_CACHE
 mkdir -p "$TRACER_CACHE"
 work=$(mktemp -d)

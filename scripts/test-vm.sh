@@ -28,18 +28,18 @@ set_of() {
 	echo "$set"
 }
 
-rm -rf "$VM_CACHE/matrix"
+rm -rf "$VM_OUT/matrix"
 ready=
 files=
 for kernel; do
-	files="$files $VM_CACHE/matrix/$kernel.txt"
+	files="$files $VM_OUT/matrix/$kernel.txt"
 	"$VM_DIR/kernel.sh" "$kernel" >/dev/null
 	arch=$(arch_of "$kernel")
 	case $ready in *" $arch "*) continue ;; esac
 	ready="$ready $arch "
 	"$VM_DIR/image.sh" "$arch" >/dev/null
-	rm -rf "$VM_CACHE/job-$arch"
-	"$VM_DIR/matrix/job.sh" "$arch" "$VM_CACHE/job-$arch"
+	rm -rf "$VM_OUT/job-$arch"
+	"$VM_DIR/matrix/job.sh" "$arch" "$VM_OUT/job-$arch"
 done
 for kernel; do echo "$kernel $(set_of "$kernel")"; done | xargs -P "${VM_JOBS:-$(($(nproc) + 1))}" -L 1 "$VM_DIR/matrix/one.sh"
 # shellcheck disable=SC2086 # a list of files

@@ -21,6 +21,6 @@ cp -r services "$work/services"
 go test -c -tags links -o "$work/links.test" .
 go build -o "$work/prebuilt/" ./services/leaf ./services/sdkservice ./services/goservice ../../cmd/tracer-agent
 AGENT_BIN=$work/prebuilt/tracer-agent VM_ACCEL=${VM_ACCEL:-tcg,thread=single -icount shift=0,sleep=off} VM_TIMEOUT=${VM_TIMEOUT:-3600} \
-	"$VM_DIR/guest.sh" "$kernel" "$VM_CACHE/out/links-$(basename "$kernel")" \
+	"$VM_DIR/guest.sh" "$kernel" "$VM_OUT/out/links-$(basename "$kernel")" \
 	"chmod 755 . && TRACER_LINKS_STEP_CLOCK=1 TRACER_TEST_BIN=\$PWD/prebuilt TRACER_BACKEND=${TRACER_BACKEND:-} ./links.test -test.timeout=60m $*" \
 	"$work/links.test" "$work/services" "$work/prebuilt"

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sourced by the scripts of this folder: where things are, and small functions.
-# Everything that is downloaded or built is kept in .cache/vm of the checkout
-# (git-ignored); removing that folder starts afresh.
+# Kernels and root disks are kept in the user's cache, for every checkout; jobs, logs
+# and results in .cache/vm of this one (git-ignored). Removing a folder starts afresh.
 
 set -eu
 REPO_DIR=$(cd "$(dirname "$(readlink -f "$0")")" && git rev-parse --show-toplevel)
 VM_DIR=$REPO_DIR/test/vm
-VM_CACHE=${VM_CACHE:-$REPO_DIR/.cache/vm}
-mkdir -p "$VM_CACHE"
+VM_CACHE=${VM_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/tracer-agent/vm}
+VM_OUT=$REPO_DIR/.cache/vm
+mkdir -p "$VM_CACHE" "$VM_OUT"
 
 # say TEXT: progress goes to stderr, because stdout carries results.
 say() { echo "vm: $*" >&2; }

@@ -15,7 +15,7 @@ GOARCH=$(arch_of "$kernel") CGO_ENABLED=0 go test -c -o "$work/package/package.t
 [ -x "$work/package/package.test" ] || die "$package has no tests"
 echo "cd /job/package && exec ./package.test $*" >"$work/cmd"
 mkdir "$work/job" && mv "$work/package" "$work/cmd" "$work/job/"
-out=$VM_CACHE/out/gotest-$(basename "$kernel")-$(basename "$package")
+out=$VM_OUT/out/gotest-$(basename "$kernel")-$(basename "$package")
 status=0
 "$VM_DIR/run.sh" "$kernel" "$work/job" "$out" || status=$?
 cat "$out/stdout"

@@ -6,7 +6,7 @@
 # kernels, so a guest needs neither an initramfs nor modules.
 #
 # Package versions leave the archive with time. The package is therefore found by
-# search, and what was found is kept in .cache/vm; VM_REFRESH=1 searches again.
+# search, and what was found is kept; VM_REFRESH=1 searches again.
 . "$(dirname "$(readlink -f "$0")")/env.sh"
 
 want=${1:-}

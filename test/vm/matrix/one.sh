@@ -6,11 +6,11 @@
 . "$(dirname "$(readlink -f "$0")")/../env.sh"
 [ $# = 2 ] || die "usage: one.sh KERNEL SET"
 kernel=$1 set=$2
-out=$VM_CACHE/out/matrix-$kernel
+out=$VM_OUT/out/matrix-$kernel
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
-cp -rl "$VM_CACHE/job-$(arch_of "$kernel")/." "$work/"
+cp -rl "$VM_OUT/job-$(arch_of "$kernel")/." "$work/"
 echo "exec sh guest.sh $set" >"$work/cmd"
 
 # A clock that counts instructions while the guest computes: its timeouts mean the
@@ -20,13 +20,13 @@ echo "exec sh guest.sh $set" >"$work/cmd"
 status=0
 VM_ACCEL=${VM_ACCEL:-tcg,thread=single -icount shift=0,sleep=on} VM_SMP=${VM_SMP:-1} VM_TIMEOUT=${VM_TIMEOUT:-3600} \
 	"$VM_DIR/run.sh" "$kernel" "$work" "$out" || status=$?
-mkdir -p "$VM_CACHE/matrix"
+mkdir -p "$VM_OUT/matrix"
 {
 	echo "set $set"
 	echo "date $(date -u +%F)"
 	echo "commit $(cat "$work/commit")"
 	grep -aE '^(release|backend|case|insns) ' "$out/stdout" || true
-} >"$VM_CACHE/matrix/$kernel.txt"
+} >"$VM_OUT/matrix/$kernel.txt"
 if [ $status != 0 ]; then
 	echo "== $kernel: status $status; logs are in $out"
 	grep -avE '^(release|backend|insns) ' "$out/stdout" | grep -avE '^case [^ ]* [^ ]* (pass|skip) ' || true
