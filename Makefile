@@ -101,7 +101,7 @@ bench-plot: ## tables and chart of docs/performance.md out of the stored reports
 	test/bench/run.sh plot
 
 test-vm: ## (root) integration tests on stock Debian kernels in virtual machines; KERNEL="6.1 6.12-arm64" selects
-	ACCEPT=$(ACCEPT) scripts/test-vm.sh full $(KERNEL)
+	ACCEPT=$(ACCEPT) VM_DEADLINE=$(VM_DEADLINE) scripts/test-vm.sh full $(KERNEL)
 
 test-vm-quick: ## (root) the shortest of them, on an old and a new kernel, or KERNEL
 	ACCEPT=$(ACCEPT) scripts/test-vm.sh quick $(if $(filter command environment,$(firstword $(origin KERNEL))),$(KERNEL),5.10 6.12)
