@@ -17,13 +17,14 @@ shift
 # series KERNEL: the first two numbers of its version.
 series() { sed -E 's/^linux-[a-z]+-([0-9]+\.[0-9]+).*/\1/' "$VM_CACHE/kernel-$1/package"; }
 
-# set_of KERNEL: what runs there. A kernel of unstable that is of the series of the
-# newest backport needs the shortest cases only.
+# set_of KERNEL: what runs there. A kernel of unstable that is not of a later series
+# than the newest backport needs the shortest cases only.
 set_of() {
 	case $set-$1 in
 	full-unstable*)
 		newest=newest${1#unstable}
-		[ -s "$VM_CACHE/kernel-$newest/package" ] && [ "$(series "$newest")" = "$(series "$1")" ] && echo quick && return
+		[ -s "$VM_CACHE/kernel-$newest/package" ] &&
+			[ "$(printf '%s\n' "$(series "$1")" "$(series "$newest")" | sort -V | tail -n 1)" = "$(series "$newest")" ] && echo quick && return
 		;;
 	esac
 	echo "$set"

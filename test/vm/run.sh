@@ -48,7 +48,7 @@ arm64)
 esac
 disk() { echo "-drive file=$2,format=raw,if=none,id=$1,$3 -device nvme,serial=$1,drive=$1"; }
 # shellcheck disable=SC2046,SC2086 # options are lists of words
-nice -n "${VM_NICE:-10}" timeout -k 5 "${VM_TIMEOUT:-300}" "$qemu" -accel $accel $machine \
+nice -n "${VM_NICE:-10}" timeout --foreground -k 5 "${VM_TIMEOUT:-300}" "$qemu" -accel $accel $machine \
 	-smp "${VM_SMP:-2}" -m "${VM_MEM:-2G}" \
 	-nodefaults -no-reboot -display none -monitor none -net none \
 	$(disk root "$image" snapshot=on) $(disk job "$disks/job" readonly=on) $(disk out "$disks/out" cache=unsafe) \
