@@ -29,7 +29,7 @@ demo: build ## (root) trace four small services and print their traces; needs Go
 	@if [ "$$(id -u)" != 0 ]; then echo "make demo loads BPF programs: run it as root" >&2; exit 1; fi
 	bin/tracer-agent demo
 
-test: check deps verify ## (root) everything that CI runs: installs the packages that are missing, then verifies
+test: check deps verify ## (root) installs the packages that are missing, then verifies; CI runs more (scripts/ci.sh)
 
 verify: check drift test-c unit integration test-vm-quick ## (root) formatting, vet, drift of generated files, C and Go unit tests, integration tests, an old and a new kernel
 
