@@ -64,6 +64,9 @@ func (p *Probes) detail() string {
 	if p.storage {
 		d = "connection state in the socket"
 	}
+	if p.standIn != nil {
+		d += "; programs have stand-ins, since this kernel preempts them"
+	}
 	for _, m := range p.missing {
 		d += "; without " + m
 	}

@@ -5,13 +5,10 @@ package probes
 import (
 	"fmt"
 	"maps"
-	"os"
 	"slices"
-	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/features"
-	"golang.org/x/sys/unix"
 )
 
 // Roles of a set of programs (enum role in bpf/include/standin.h).
@@ -36,27 +33,6 @@ func needStandIns() (bool, error) {
 		return false, fmt.Errorf("kernel version: %w", err)
 	}
 	return version >= taskStorage, nil
-}
-
-// preemptible says whether a task can lose the processor in the middle of a BPF
-// program: a kernel built to be preempted (UTS_VERSION, init/Makefile) whose
-// model at run time, as far as that can be read, is not none or voluntary.
-func preemptible() (bool, error) {
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		return false, fmt.Errorf("uname: %w", err)
-	}
-	if !strings.Contains(unix.ByteSliceToString(name.Version[:]), "PREEMPT") {
-		return false, nil
-	}
-	// The model, in parentheses (kernel/sched/debug.c, sched_dynamic_show). A container has no debugfs of its own,
-	// but can see that of process 1.
-	for _, file := range []string{"/sys/kernel/debug/sched/preempt", "/proc/1/root/sys/kernel/debug/sched/preempt"} {
-		if model, err := os.ReadFile(file); err == nil {
-			return !strings.Contains(string(model), "(none)") && !strings.Contains(string(model), "(voluntary)"), nil
-		}
-	}
-	return true, nil // it has to be assumed
 }
 
 // withoutNotes puts something that every kernel has in the place of the map that
