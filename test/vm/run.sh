@@ -8,7 +8,7 @@
 # cmd's; 125 means that the guest died or did not end in time.
 #
 # Environment: VM_ACCEL (QEMU's -accel and what follows it), VM_SMP, VM_MEM,
-# VM_TIMEOUT in seconds, VM_APPEND (kernel command line), VM_QEMU, VM_ARCH (of a
+# VM_CPU (its -cpu), VM_TIMEOUT in seconds, VM_APPEND (kernel command line), VM_QEMU, VM_ARCH (of a
 # path: amd64 or arm64), VM_NICE (how nice a guest is to the machine's other work).
 . "$(dirname "$(readlink -f "$0")")/env.sh"
 set +e -o pipefail
@@ -36,13 +36,13 @@ arm64)
 	qemu=${VM_QEMU:-qemu-system-aarch64}
 	need "$qemu" qemu-system-arm
 	# pauth-impdef: signing pointers as the architecture defines it is slow to emulate.
-	machine="-M virt -cpu max,pauth-impdef=on -serial file:$out/console -chardev file,id=report,path=$out/stdout -device pci-serial,chardev=report"
+	machine="-M virt -cpu ${VM_CPU:-max,pauth-impdef=on} -serial file:$out/console -chardev file,id=report,path=$out/stdout -device pci-serial,chardev=report"
 	append=console=ttyAMA0
 	;;
 *)
 	qemu=${VM_QEMU:-qemu-system-x86_64}
 	need "$qemu" qemu-system-x86
-	machine="-cpu max,-cx16,la57=off -serial file:$out/console -serial file:$out/stdout"
+	machine="-cpu ${VM_CPU:-max,-cx16,la57=off} -serial file:$out/console -serial file:$out/stdout"
 	append="console=ttyS0 no_timer_check"
 	;;
 esac
