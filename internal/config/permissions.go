@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"syscall"
+
+	"github.com/tracer-agent/tracer-agent/internal/kube"
 )
 
 // A configuration decides which processes are read and where that is sent. It
@@ -103,22 +105,33 @@ func (id identity) trust(f *os.File) error {
 	return nil
 }
 
-// trustKubeconfig reports a kubeconfig that others could have written: the server
-// that it names decides which pods are traced. One that cannot be opened is
-// reported by who uses it.
+// trustKubeconfig reports a kubeconfig, or a file that it names, that others could
+// have written: the server that they speak of decides which pods are traced. What
+// cannot be opened is reported by who uses it.
 func (l *loader) trustKubeconfig(id identity) {
-	const path = "kubernetes.kubeconfig"
-	if l.cfg.Kubernetes.Kubeconfig == "" {
+	kubeconfig := l.cfg.Kubernetes.Kubeconfig
+	if kubeconfig == "" {
 		return
 	}
-	f, err := os.Open(l.cfg.Kubernetes.Kubeconfig)
+	names := []string{kubeconfig}
+	for _, f := range kube.FilesOf(kubeconfig) {
+		names = append(names, f.Name)
+	}
+	for _, name := range names {
+		if err := id.trustNamed(name); err != nil {
+			l.report("kubernetes.kubeconfig", fmt.Errorf("%s is not used: %w", name, err))
+		}
+	}
+}
+
+// trustNamed is trust for a file by its name, if it can be opened.
+func (id identity) trustNamed(name string) error {
+	f, err := os.Open(name)
 	if err != nil {
-		return
+		return nil
 	}
 	defer f.Close()
-	if err := id.trust(f); err != nil {
-		l.report(path, fmt.Errorf("%s is not used: %w", f.Name(), err))
-	}
+	return id.trust(f)
 }
 
 // Warnings returns what is unwise about where c, as loaded from s, has its
@@ -149,6 +162,11 @@ func secretFiles(c Config, env map[string]string) []secretFile {
 	var files []secretFile
 	if c.Kubernetes.Kubeconfig != "" {
 		files = append(files, secretFile{c.Kubernetes.Kubeconfig, "kubernetes.kubeconfig"})
+		for _, f := range kube.FilesOf(c.Kubernetes.Kubeconfig) {
+			if f.Secret {
+				files = append(files, secretFile{f.Name, f.Key + " of kubernetes.kubeconfig"})
+			}
+		}
 	}
 	if c.Export.OTLP.TLS.KeyFile != "" {
 		return append(files, secretFile{c.Export.OTLP.TLS.KeyFile, "export.otlp.tls.key_file"})

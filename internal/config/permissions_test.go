@@ -99,6 +99,48 @@ func TestUntrustedKubeconfigIsRefused(t *testing.T) {
 	}
 }
 
+// So does who can write the authority that the server's certificate is compared
+// with. Tokens and keys in files of their own are secrets as they are in the kubeconfig.
+func TestFilesOfTheKubeconfig(t *testing.T) {
+	const (
+		private, readable, writable = fs.FileMode(0o600), fs.FileMode(0o644), fs.FileMode(0o666)
+	)
+	tests := []struct {
+		name, place, key string // place: cluster or user
+		mode             fs.FileMode
+		refused, warned  string
+	}{
+		{"authority", "cluster", "certificate-authority", readable, "", ""},
+		{"authority that all can write", "cluster", "certificate-authority", writable, "everybody can write it", ""},
+		{"token", "user", "tokenFile", private, "", ""},
+		{"token that all can read", "user", "tokenFile", readable, "", "everybody can read the secret in it (tokenFile of kubernetes.kubeconfig)"},
+		{"token that all can write", "user", "tokenFile", writable, "everybody can write it", ""},
+		{"key that all can read", "user", "client-key", readable, "", "(client-key of kubernetes.kubeconfig)"},
+		{"certificate", "user", "client-certificate", readable, "", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			file := writeMode(t, "x", tt.mode, 0o755)
+			parts := map[string]string{"cluster": "server: 'https://k'", "user": "username: u"}
+			parts[tt.place] += ", " + tt.key + ": " + file
+			kubeconfig := writeMode(t, "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n"+
+				"clusters: [{name: c, cluster: {"+parts["cluster"]+"}}]\nusers: [{name: u, user: {"+parts["user"]+"}}]\n", private, 0o755)
+			s := Source{Env: []string{"TRACER_AGENT_KUBERNETES_KUBECONFIG=" + kubeconfig}}
+			cfg, err := s.Load()
+			if (err != nil) != (tt.refused != "") || err != nil && (!strings.Contains(err.Error(), tt.refused) || !strings.Contains(err.Error(), file)) {
+				t.Fatalf("%v, want %q", err, tt.refused)
+			}
+			if err != nil {
+				return
+			}
+			got := s.Warnings(cfg)
+			if tt.warned == "" && len(got) > 0 || tt.warned != "" && (len(got) != 1 || !strings.Contains(got.Error(), tt.warned)) {
+				t.Errorf("got %q, want %q", got, tt.warned)
+			}
+		})
+	}
+}
+
 func TestForeignOwner(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a file away")

@@ -121,6 +121,41 @@ func FromKubeconfig(file string) (Access, error) {
 	return a, nil
 }
 
+// File is one that a kubeconfig names.
+type File struct {
+	Name   string
+	Key    string // what names it
+	Secret bool   // who can read it can be taken for the agent
+}
+
+// FilesOf returns the files that the current context of a kubeconfig file is made
+// of, besides that file. Of one that FromKubeconfig refuses there may be none.
+func FilesOf(kubeconfigFile string) []File {
+	data, err := os.ReadFile(kubeconfigFile)
+	if err != nil {
+		return nil
+	}
+	var config kubeconfig
+	if yaml.Unmarshal(data, &config) != nil {
+		return nil
+	}
+	c, u, err := config.current()
+	if err != nil {
+		return nil
+	}
+	var files []File
+	for _, f := range []File{
+		{c.CAFile, "certificate-authority", false}, {u.CertFile, "client-certificate", false},
+		{u.KeyFile, "client-key", true}, {u.TokenFile, "tokenFile", true},
+	} {
+		if f.Name != "" {
+			f.Name = beside(kubeconfigFile, f.Name)
+			files = append(files, f)
+		}
+	}
+	return files
+}
+
 func (k *kubeconfig) current() (cluster, user, error) {
 	for _, ctx := range k.Contexts {
 		if ctx.Name != k.CurrentContext {
