@@ -32,9 +32,12 @@ type Selector struct {
 	Pids []int `yaml:"pids" check:"min=1 max=4194304"`
 	// Names of systemd units, as a text pattern: `nginx` (means
 	// `nginx.service`), `app@*.service`. A slice stands for all it contains.
+	// Units of the system's own manager are meant; those of a user's manager
+	// (`systemctl --user`) or within a container are only ever excluded by name.
 	Units []string `yaml:"units" check:"pattern"`
 	// Containers, by the first digits of their id (at least four) or by their
-	// exact name where the runtime's state can be read (docker, podman).
+	// exact name where the runtime's state can be read (docker, podman). A
+	// container within a container counts as the outer one.
 	Containers []string `yaml:"containers"`
 	// Users that the process runs as, by name or number.
 	Users []string `yaml:"users"`

@@ -18,16 +18,19 @@ type container struct {
 	id      string // 64 hex digits, "" if in no container
 	runtime string // "docker" or "podman" if the path tells, else ""
 	payload bool   // the container is a systemd service's main process (podman's libpod-payload)
+	claimed bool   // a user's service manager or another container named it, or made it up
 	index   int    // of the component, counted from the root
 }
 
 // cgroup is what a process's cgroup paths tell.
 type cgroup struct {
 	v2        string   // path in the v2 hierarchy, "" if there is none
-	units     []string // systemd units, the outermost first
+	units     []string // of the system's systemd, the outermost first
+	claimed   []string // units that a user's service manager or a container named, or made up
 	service   string   // the service unit that names the workload, "" if none
 	container container
-	pod       *podRef // nil: in no pod
+	inner     []container // what that container named, or made up
+	pod       *podRef     // nil: in no pod
 }
 
 // parseCgroup judges the lines of /proc/PID/cgroup. Units stand in the v2 or
@@ -50,8 +53,8 @@ func parseCgroup(lines []procfs.Cgroup) cgroup {
 		cg.addUnits(p)
 	}
 	for _, p := range append(named, others...) {
-		if c := containerOf(p); cg.container.id == "" {
-			cg.container = c
+		if found := containersOf(p); cg.container.id == "" && len(found) > 0 {
+			cg.container, cg.inner = found[0], found[1:]
 		}
 	}
 	for _, p := range named {
@@ -62,12 +65,27 @@ func parseCgroup(lines []procfs.Cgroup) cgroup {
 	return cg
 }
 
+// addUnits adds the units of a path. What is below a container or a user's service
+// manager others have named, at will: they do not speak for the system.
 func (cg *cgroup) addUnits(cgroupPath string) {
-	for _, name := range components(cgroupPath) {
-		if isUnit(name) && !slices.Contains(cg.units, name) {
-			cg.units = append(cg.units, name)
+	c := containerOf(cgroupPath)
+	to := &cg.units
+	for i, name := range components(cgroupPath) {
+		if c.id != "" && i > c.index {
+			to = &cg.claimed
+		}
+		if isUnit(name) && !slices.Contains(*to, name) {
+			*to = append(*to, name)
+		}
+		if isUserManager(name) {
+			to = &cg.claimed
 		}
 	}
+}
+
+// isUserManager tells whether a unit is the service manager of a user.
+func isUserManager(name string) bool {
+	return strings.HasPrefix(name, "user@") && strings.HasSuffix(name, ".service")
 }
 
 // components splits a cgroup path. Seen from another cgroup namespace it
@@ -91,7 +109,7 @@ func serviceOf(cgroupPath string) string {
 	parts := components(cgroupPath)
 	c := containerOf(cgroupPath)
 	for i, name := range slices.Backward(parts) {
-		if !isUnit(name) || !strings.HasSuffix(name, ".service") || strings.HasPrefix(name, "user@") {
+		if !isUnit(name) || !strings.HasSuffix(name, ".service") || isUserManager(name) {
 			continue
 		}
 		if c.id == "" || i > c.index || c.payload {
@@ -101,24 +119,36 @@ func serviceOf(cgroupPath string) string {
 	return ""
 }
 
-// containerOf finds the innermost component that names a container.
+// containerOf finds the outermost container that a path names.
 func containerOf(cgroupPath string) container {
+	if found := containersOf(cgroupPath); len(found) > 0 {
+		return found[0]
+	}
+	return container{}
+}
+
+// containersOf finds the components that name a container, the outermost first.
+func containersOf(cgroupPath string) []container {
+	var found []container
 	parts := components(cgroupPath)
-	for i, name := range slices.Backward(parts) {
+	claimed := false
+	for i, name := range parts {
+		claimed = claimed || isUserManager(name)
 		prefix, id := splitContainerID(strings.TrimSuffix(name, ".scope"))
 		if id == "" || strings.Contains(prefix, "conmon") {
 			continue
 		}
-		c := container{id: id, index: i, payload: prefix == "libpod-payload"}
+		c := container{id: id, index: i, payload: prefix == "libpod-payload", claimed: claimed}
 		switch {
 		case prefix == "docker" || prefix == "" && i > 0 && parts[i-1] == "docker":
 			c.runtime = "docker"
 		case strings.HasPrefix(prefix, "libpod"):
 			c.runtime = "podman"
 		}
-		return c
+		found = append(found, c)
+		claimed = true
 	}
-	return container{}
+	return found
 }
 
 // splitContainerID splits "cri-containerd-<64 hex>" into prefix and id. The

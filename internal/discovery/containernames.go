@@ -37,7 +37,12 @@ func newContainerNames(hostRoot string) *containerNames {
 
 var errNoContainerName = errors.New("container has no readable name")
 
+// name returns what the system's runtime calls a container. It speaks of none that
+// others named, or made up.
 func (n *containerNames) name(c container) (string, error) {
+	if c.claimed {
+		return "", errNoContainerName
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if name, ok := n.names[c.id]; ok {

@@ -113,6 +113,7 @@ func TestParseCgroup(t *testing.T) {
 		{"containerd without systemd driver", v1("/system.slice/containerd.service/kubepods-" + pod + ".slice:cri-containerd:" + c), c, "", "", "containerd.service"},
 		{"other cgroup namespace", "0::/../../../kubepods-besteffort.slice/cri-containerd-" + c + ".scope\n", c, "", "", ""},
 		{"service in a container", "0::/docker/" + c + "/system.slice/app.service\n", c, "docker", "app.service", "app.service"},
+		{"container in a container", "0::/system.slice/docker-" + c + ".scope/libpod-" + strings.Repeat("f", 64) + "\n", c, "docker", "", "docker-" + c + ".scope"},
 		{"systemd unit", "0::/system.slice/nginx.service\n", "", "", "nginx.service", "nginx.service"},
 		{"sub-cgroup of a unit", "0::/system.slice/app.service/worker\n", "", "", "app.service", "system.slice"},
 		{"unit, v1 only", "4:memory:/\n1:name=systemd:/system.slice/nginx.service\n", "", "", "nginx.service", "nginx.service"},
@@ -135,8 +136,44 @@ func TestParseCgroup(t *testing.T) {
 				t.Errorf("container %q of %q in service %q, want %q, %q, %q",
 					cg.container.id, cg.container.runtime, cg.service, tt.id, tt.runtime, tt.service)
 			}
-			if tt.inUnit != "" && !slices.Contains(cg.units, tt.inUnit) {
+			if tt.inUnit != "" && !slices.Contains(append(cg.units, cg.claimed...), tt.inUnit) {
 				t.Errorf("units %q lack %q", cg.units, tt.inUnit)
+			}
+		})
+	}
+}
+
+// Units and containers that a container or a user made up select nothing: only what
+// the system's manager and runtimes named does. They exclude all the same.
+func TestForgedUnitsAndContainers(t *testing.T) {
+	id, other := strings.Repeat("ab", 32), strings.Repeat("cd", 32)
+	for _, tt := range []struct {
+		name, path string
+		selected   bool
+	}{
+		{"the unit", "/system.slice/web.service", true},
+		{"below the unit", "/system.slice/web.service/workers/1", true},
+		{"a container of the unit", "/system.slice/web.service/libpod-payload-" + other, true},
+		{"of a user", "/user.slice/user-1000.slice/user@1000.service/app.slice/web.service", false},
+		{"in a container", "/docker/" + other + "/system.slice/web.service", false},
+		{"in a container, systemd driver", "/machine.slice/libpod-" + other + ".scope/web.service", false},
+		{"the container", "/docker/" + id, true},
+		{"below the container", "/system.slice/docker-" + id + ".scope/sub", true},
+		{"a container's", "/docker/" + other + "/docker/" + id, false},
+		{"a container's, systemd driver", "/system.slice/docker-" + other + ".scope/system.slice/docker-" + id + ".scope", false},
+		{"a user's", "/user.slice/user-1000.slice/user@1000.service/docker/" + id, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.write("var/lib/docker/containers/"+id+"/config.v2.json", `{"Name": "/shop"}`)
+			w.put(proc{pid: 10, exe: "/bin/a", cgroup: "0::" + tt.path + "\n"})
+			d, _ := w.started(Rules{Include: []Rule{{Units: []string{"web"}}, {Containers: []string{"shop"}}}})
+			if got := d.Lookup(10) != nil; got != tt.selected {
+				t.Errorf("selected %v, want %v", got, tt.selected)
+			}
+			d, _ = w.started(Rules{Include: []Rule{{Exe: []string{"/bin/a"}}}, Exclude: []Rule{{Units: []string{"web"}}, {Containers: []string{"shop"}}}})
+			if d.Lookup(10) != nil {
+				t.Error("it is not excluded")
 			}
 		})
 	}
@@ -150,8 +187,8 @@ func FuzzParseCgroup(f *testing.F) {
 		if id := cg.container.id; id != "" && (len(id) != containerIDLen || !strings.Contains(path, id)) {
 			t.Errorf("container %q of path %q", id, path)
 		}
-		if cg.service != "" && !slices.Contains(cg.units, cg.service) {
-			t.Errorf("service %q is not among units %q", cg.service, cg.units)
+		if cg.service != "" && !strings.Contains(path, cg.service) {
+			t.Errorf("service %q of path %q", cg.service, path)
 		}
 	})
 }

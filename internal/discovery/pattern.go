@@ -4,6 +4,7 @@ package discovery
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -112,16 +113,21 @@ func unitCriterion(patterns []string) (criterion, error) {
 		if err != nil {
 			return unknown
 		}
-		for _, unit := range cg.units {
-			if gs.match(unit) {
-				return yes
-			}
+		if slices.ContainsFunc(cg.units, gs.match) {
+			return yes
+		}
+		if slices.ContainsFunc(cg.claimed, gs.match) {
+			return unknown // nothing is selected by it, and what is to be excluded is
 		}
 		return no
 	}
 	c.show = func(p *process) string {
 		cg, err := p.cgroup()
-		return showOr(strings.Join(cg.units, " "), err)
+		text := strings.Join(cg.units, " ")
+		if len(cg.claimed) > 0 {
+			text += " (and by others than the system: " + strings.Join(cg.claimed, " ") + ")"
+		}
+		return showOr(text, err)
 	}
 	return c, nil
 }
@@ -146,7 +152,15 @@ func containerCriterion(wanted []string) (criterion, error) {
 		if err != nil {
 			return unknown
 		}
-		return matchContainer(wanted, cg.container, p.fs.containers)
+		if a := matchContainer(wanted, cg.container, p.fs.containers); a != no {
+			return a
+		}
+		for _, c := range cg.inner {
+			if matchContainer(wanted, c, p.fs.containers) != no {
+				return unknown // see units
+			}
+		}
+		return no
 	}
 	c.show = func(p *process) string {
 		cg, err := p.cgroup()

@@ -116,7 +116,10 @@ func (f podPaths) parse(hierarchy, path string) (uid, container string, ok bool)
 		return "", "", false
 	}
 	if len(names) > 1 {
-		_, container = splitContainerID(strings.TrimSuffix(names[1], ".scope"))
+		prefix, id := splitContainerID(strings.TrimSuffix(names[1], ".scope"))
+		if !strings.Contains(prefix, "conmon") { // CRI-O's monitor, with conmon_cgroup = "pod"
+			container = id
+		}
 	}
 	return uid, container, true
 }

@@ -31,6 +31,7 @@ func TestPodPaths(t *testing.T) {
 		{"systemd, guaranteed", "/init.scope", "/kubepods.slice/kubepods-pod" + podA_ + ".slice/cri-containerd-" + idC + ".scope", container},
 		{"systemd, cri-o with crun", "/init.scope", slice + "/crio-" + idC + ".scope/container", container},
 		{"systemd, docker", "/init.scope", slice + "/docker-" + idC + ".scope", container},
+		{"cri-o's monitor in its pod", "/init.scope", slice + "/crio-conmon-" + idC + ".scope", podA + " "},
 		{"the pod's own cgroup", "/", "/kubepods/burstable/pod" + podA, podA + " "},
 		{"a node in a container", "/docker/x/init.scope", "/docker/x/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/kubelet-kubepods-burstable-pod" + podA_ + ".slice/cri-containerd-" + idC + ".scope", container},
 		{"a node in a container, cgroupfs", "/docker/x", "/docker/x/kubelet/kubepods/burstable/pod" + podA + "/" + idC, container},

@@ -57,7 +57,7 @@ func (f *procFS) cgroupLines(pid int) ([]procfs.Cgroup, error) {
 func (f *procFS) cgroupOf(lines []procfs.Cgroup) cgroup {
 	cg := parseCgroup(lines)
 	if cg.pod = f.paths.of(lines); cg.pod != nil {
-		cg.container.id, cg.container.runtime = cg.pod.container, ""
+		cg.container.id, cg.container.runtime, cg.container.claimed = cg.pod.container, "", false
 		if cg.pod.contradictory {
 			cg.container.id = ""
 		}
