@@ -78,8 +78,10 @@ func (f podPaths) of(lines []procfs.Cgroup) *podRef {
 		case !ok:
 		case found == nil:
 			found = &podRef{uid: uid, container: container}
-		case found.uid != uid || found.container != container:
+		case found.uid != uid || found.container != "" && container != "" && found.container != container:
 			found.contradictory = true
+		case found.container == "":
+			found.container = container // systemd leaves processes of v1's devices hierarchy in the pod's slice
 		}
 	}
 	return found

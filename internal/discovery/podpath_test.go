@@ -77,17 +77,21 @@ func TestContradictoryHierarchies(t *testing.T) {
 	}
 	paths := newPodPaths([]procfs.Cgroup{line(1, "cpu", "/"), line(2, "memory", "/init.scope"), {Path: "/"}})
 	inPod := "/kubepods/pod" + podA + "/" + idC
+	podAlone := "/kubepods/pod" + podA
 	for _, tt := range []struct {
 		lines         []procfs.Cgroup
 		contradictory bool
 	}{
+		{[]procfs.Cgroup{line(1, "cpu", inPod), line(2, "memory", podAlone), {Path: "/"}}, false},
+		{[]procfs.Cgroup{line(1, "cpu", podAlone), line(2, "memory", inPod), {Path: "/"}}, false},
+		{[]procfs.Cgroup{line(1, "cpu", inPod), line(2, "memory", strings.Replace(podAlone, "0b0c", "ffff", 1))}, true},
 		{[]procfs.Cgroup{line(1, "cpu", inPod), line(2, "memory", inPod), {Path: inPod}}, false},
 		{[]procfs.Cgroup{line(1, "cpu", inPod), line(2, "memory", "/"), {Path: "/"}}, false},
 		{[]procfs.Cgroup{line(1, "cpu", inPod), {Path: strings.Replace(inPod, "0b0c", "ffff", 1)}}, true},
 		{[]procfs.Cgroup{line(1, "cpu", inPod), {Path: strings.Replace(inPod, idC, strings.Repeat("f", 64), 1)}}, true},
 	} {
 		ref := paths.of(tt.lines)
-		if ref == nil || ref.uid != podA || ref.contradictory != tt.contradictory {
+		if ref == nil || ref.uid != podA || ref.container != idC || ref.contradictory != tt.contradictory {
 			t.Errorf("%v: %+v, want contradictory %v", tt.lines, ref, tt.contradictory)
 		}
 	}
