@@ -55,13 +55,13 @@ func TestDisabledNamespaceStaysInTheKernel(t *testing.T) {
 	a.traced(t, last, 10*time.Second) // the agent may hear of a pod after it was asked
 	post(t, last.url, witness)
 	a.flushed(t, last)
-	memory := a.Memory(t)
+	memory, rings := a.Memory(t), a.Rings(t)
 	a.stop(t)
 	var spans strings.Builder
 	for _, s := range a.sink.Spans() {
 		fmt.Fprintln(&spans, s.String(), s.Resource)
 	}
-	for place, data := range map[string][]byte{"memory": memory, "output": []byte(a.Out.String()), "spans": []byte(spans.String())} {
+	for place, data := range map[string][]byte{"rings": rings, "memory": memory, "output": []byte(a.Out.String()), "spans": []byte(spans.String())} {
 		if !bytes.Contains(data, []byte(witness)) {
 			t.Errorf("%s: the enabled namespace is not in it, so that the search proves nothing", place)
 		}
