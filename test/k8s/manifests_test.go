@@ -13,7 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
-	"slices"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -136,23 +136,79 @@ func TestManifestsAreValid(t *testing.T) {
 	}
 }
 
+// grant matches lines that give the agent something that pods have not.
+var grant = regexp.MustCompile(`host(PID|IPC|Network|Users): true|hostPort:|hostPath:|privileged: true|enforce: privileged|allowPrivilegeEscalation: true|` +
+	`Unconfined|procMount:|runAsUser: 0|automountServiceAccountToken: true|operator: Exists|resources: \[|` +
+	`^ *- ([A-Z]{2}[A-Z_]*|pods|namespaces|services|secrets|nodes|jobs|replicasets|endpointslices)( |$)`)
+
 // What grants something says why, on its line or the one before.
 func TestGrantsAreExplained(t *testing.T) {
-	for _, name := range []string{"rbac.yaml", "daemonset.yaml"} {
-		text, err := os.ReadFile(filepath.Join("../../deploy/kustomize/base", name))
+	for name, want := range map[string]int{
+		"kustomize/base/rbac.yaml": 4, "kustomize/base/daemonset.yaml": 11, "kustomize/base/namespace.yaml": 1, "kustomize/overlays/privileged/kustomization.yaml": 2,
+		"helm/tracer-agent/templates/rbac.yaml": 4, "helm/tracer-agent/templates/daemonset.yaml": 11, "helm/tracer-agent/templates/namespace.yaml": 1, "helm/tracer-agent/values.yaml": 1,
+	} {
+		text, err := os.ReadFile(filepath.Join("../../deploy", name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines := strings.Split(string(text), "\n")
-		grants := []string{"hostPID: true", "- BPF", "- PERFMON", "- SYS_PTRACE", "- DAC_READ_SEARCH", "- SYS_RESOURCE", "runAsUser: 0",
-			"type: Unconfined", "automountServiceAccountToken: true", "- pods", "- namespaces", "[services]", "[jobs]", "name: cgroup #", "operator: Exists"}
+		lines, found := strings.Split(string(text), "\n"), 0
 		for i, line := range lines {
-			if !slices.ContainsFunc(grants, func(g string) bool { return strings.Contains(line, g) }) {
+			if strings.HasPrefix(strings.TrimSpace(line), "#") || !grant.MatchString(line) {
 				continue
 			}
-			if !strings.Contains(line, "#") && !strings.HasPrefix(strings.TrimSpace(lines[i-1]), "#") {
+			found++
+			if !strings.Contains(line, "#") && !strings.Contains(lines[i-1], "#") {
 				t.Errorf("%s:%d grants something and does not say why: %s", name, i+1, strings.TrimSpace(line))
 			}
+		}
+		if found != want {
+			t.Errorf("%s grants %d things, %d are known: is each meant, and does the search see each?", name, found, want)
+		}
+	}
+}
+
+// at is the value below keys of an object, nil if there is none.
+func at(o object, keys ...string) any {
+	var v any = o
+	for _, key := range keys {
+		inner, _ := v.(object)
+		v = inner[key]
+	}
+	return v
+}
+
+// The DaemonSet has what runs well on every node, and nothing that it needs not.
+func TestDaemonSetIsConfined(t *testing.T) {
+	spec := objects(t, manifest(t))["DaemonSet/tracer-agent"]["spec"].(object)
+	pod := at(spec, "template", "spec").(object)
+	container := pod["containers"].([]any)[0].(object)
+	for what, v := range map[string]struct{ got, want any }{
+		"hostPID":            {pod["hostPID"], true},
+		"hostNetwork":        {pod["hostNetwork"], nil},
+		"hostIPC":            {pod["hostIPC"], nil},
+		"priority class":     {pod["priorityClassName"], "tracer-agent"},
+		"tolerations":        {pod["tolerations"], []any{object{"operator": "Exists"}}},
+		"containers":         {len(pod["containers"].([]any)), 1},
+		"update strategy":    {at(spec, "updateStrategy", "type"), "RollingUpdate"},
+		"readiness":          {at(container, "readinessProbe", "httpGet", "path"), "/readyz"},
+		"liveness":           {at(container, "livenessProbe", "httpGet", "path"), "/healthz"},
+		"start":              {at(container, "startupProbe", "httpGet", "path"), "/healthz"},
+		"memory":             {at(container, "resources", "requests", "memory"), "96Mi"},
+		"memory at most":     {at(container, "resources", "limits", "memory"), "256Mi"},
+		"processor":          {at(container, "resources", "requests", "cpu"), "50m"},
+		"root file system":   {at(container, "securityContext", "readOnlyRootFilesystem"), true},
+		"privileged":         {at(container, "securityContext", "privileged"), nil},
+		"more privileges":    {at(container, "securityContext", "allowPrivilegeEscalation"), false},
+		"capabilities taken": {at(container, "securityContext", "capabilities", "drop"), []any{"ALL"}},
+		"capabilities":       {at(container, "securityContext", "capabilities", "add"), []any{"BPF", "PERFMON", "SYS_PTRACE", "DAC_READ_SEARCH"}},
+	} {
+		if !reflect.DeepEqual(v.got, v.want) {
+			t.Errorf("%s: %v, want %v", what, v.got, v.want)
+		}
+	}
+	for _, m := range container["volumeMounts"].([]any) {
+		if m.(object)["readOnly"] != true {
+			t.Errorf("%v can be written", m)
 		}
 	}
 }
