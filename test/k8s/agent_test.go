@@ -63,6 +63,11 @@ func (a *agent) run(t *testing.T) *agent {
 	cmd := exec.Command(os.Getenv("TRACER_AGENT"), "run", "--config", a.config, "--metrics-listen", a.listen, "--stdout", "json")
 	cmd.Env = append(os.Environ(), "OTEL_EXPORTER_OTLP_ENDPOINT="+a.sink.Endpoint(otlptest.GRPC), "OTEL_EXPORTER_OTLP_PROTOCOL=grpc")
 	a.Process = start(t, "tracer-agent", cmd)
+	t.Cleanup(func() {
+		if strings.Contains(a.Out.String(), agentToken) {
+			t.Error("the agent's token is in its output")
+		}
+	})
 	suite.Poll(t, 20*time.Second, "the agent captures", func() bool {
 		if !a.Alive() {
 			t.Fatalf("the agent ended: %v\n%s", a.Err(), a.Out)

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -30,7 +31,7 @@ import (
 // Tokens of the static token file.
 const (
 	adminToken = "admin-token"
-	agentToken = "agent-token" // as the service account of deploy/daemonset.yaml
+	agentToken = "CANARY-of-the-agent" // as the service account of deploy/daemonset.yaml
 )
 
 // controlPlane is etcd and a real API server with RBAC.
@@ -105,7 +106,8 @@ func (c *controlPlane) stopAPI() {
 func (c *controlPlane) kubeconfig(token string) string { return c.kubeconfigAt(token, c.port) }
 
 func (c *controlPlane) kubeconfigAt(token, port string) string {
-	return c.write("kubeconfig-"+token+"-"+port, fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: x,
+	name := fmt.Sprintf("kubeconfig-%x-%s", sha256.Sum256([]byte(token)), port) // no output may hold the token
+	return c.write(name, fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: x,
 contexts: [{name: x, context: {cluster: c, user: u}}], users: [{name: u, user: {token: %s}}],
 clusters: [{name: c, cluster: {server: "https://127.0.0.1:%s", certificate-authority: %s}}]}`, token, port, c.dir+"/certs/apiserver.crt"))
 }
