@@ -55,7 +55,12 @@ func TestResourceAttributes(t *testing.T) {
 			want[key] = value
 		}
 		var wrong []string
-		suite.Poll(t, 5*time.Second, tt.name+" has its attributes: "+strings.Join(wrong, " "), func() bool {
+		t.Cleanup(func() {
+			if len(wrong) > 0 {
+				t.Errorf("%s: %s", tt.name, strings.Join(wrong, " "))
+			}
+		})
+		suite.Poll(t, 5*time.Second, tt.name+" has its attributes", func() bool {
 			get(t, s.url+"/"+tt.name)
 			wrong = nil
 			spans := a.spans("/" + tt.name)
