@@ -3,38 +3,22 @@
 # node.sh DIR: a whole Kubernetes node in the mount and network namespace that it
 # is started in ("unshare -m -n"): etcd, control plane, containerd, kubelet,
 # kube-proxy. DIR/images/*.tar are loaded. It makes DIR/ready when the node is
-# ready, stays until its standard input ends, and then takes everything down. K8S_BIN
-# holds the Kubernetes binaries; the interface k8s0 must appear. Where systemd runs it
-# manages the cgroups, as it does on users' nodes.
+# ready, and stays. Whoever starts it does so in a cgroup of its own, and ends it by
+# ending what is in there, then what is below kubepods: shims of containers outlive
+# containerd, and whatever is asked to end in order may wait for what is gone already.
+# K8S_BIN holds the Kubernetes binaries; the interface k8s0 must appear. Where systemd
+# runs it manages the cgroups, as it does on users' nodes.
 set -eu
 dir=$1 ip=10.99.0.2
 driver=cgroupfs systemd=false
 [ ! -d /run/systemd/system ] || driver=systemd systemd=true
 mkdir -p "$dir/log" "$dir/pki"
-pids=()
 bg() {
 	local name=$1
 	shift
 	"$@" >"$dir/log/$name.log" 2>&1 </dev/null &
-	pids+=($!)
 }
 until_ok() { until "$@" >/dev/null 2>&1; do sleep 0.2; done; }
-
-down() {
-	set +e
-	kubectl --kubeconfig "$dir/pki/admin.kubeconfig" delete ds,deploy,pods --all -A --force --grace-period=0 --wait=false >/dev/null 2>&1
-	for ((i = ${#pids[@]} - 1; i >= 0; i--)); do kill "${pids[i]}" 2>/dev/null; done
-	# What runs below kubepods belongs to this kubelet: there is one per kernel.
-	for _ in 1 2 3; do
-		find /sys/fs/cgroup -path '*/kubepods*' -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u | xargs -r kill -9 2>/dev/null
-		sleep 0.3
-	done
-	wait
-	for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/*; do
-		[ ! -d "$hierarchy/kubepods" ] || find "$hierarchy/kubepods" -depth -type d -exec rmdir {} + 2>/dev/null
-	done
-}
-trap down EXIT
 
 # --- a tree of mounts of its own
 mount --make-rshared /
@@ -136,4 +120,4 @@ bg proxy "$K8S_BIN/kube-proxy" --kubeconfig="$pki/proxy.kubeconfig" --hostname-o
 until $kubectl get node node1 2>/dev/null | grep -q ' Ready'; do sleep 0.2; done
 until_ok $kubectl get serviceaccount default
 touch "$dir/ready"
-cat >/dev/null
+wait

@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -34,24 +33,15 @@ func newNode(t *testing.T) *node {
 	t.Helper()
 	n := &node{t: t, dir: t.TempDir()}
 	n.images()
+	refuseOtherNode(t)
 	cmd := exec.Command("unshare", "-m", "-n", "--propagation", "private", "bash", "node.sh", n.dir)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.main = start(t, "node", cmd)
-	t.Cleanup(func() { // before the program is killed, so that it cleans up
-		in.Close()
-		select {
-		case <-n.main.Exited():
-		case <-time.After(time.Minute):
-			t.Error("the node did not end")
-		}
-		exec.Command("ip", "link", "del", "k8sh0").Run()
+	cgroup := fmt.Sprintf("tracer-agent-node-%d", os.Getpid())
+	n.main = startIn(t, cgroup, "node", cmd)
+	t.Cleanup(func() {
 		if t.Failed() {
 			n.logs()
 		}
+		n.end(filepath.Join(cgroup2(t), cgroup))
 	})
 	n.command("ip", "link", "add", "k8sh0", "type", "veth", "peer", "name", "k8s0")
 	n.command("ip", "link", "set", "k8s0", "netns", fmt.Sprint(n.main.PID()))
@@ -66,6 +56,30 @@ func newNode(t *testing.T) *node {
 		return err == nil
 	})
 	return n
+}
+
+// end takes the node down: first everything that could start something, then the
+// containers. Mounts, links and addresses go with the namespaces of the processes.
+func (n *node) end(cgroup string) {
+	n.t.Helper()
+	killCgroup(n.t, cgroup)
+	<-n.main.Exited()
+	for _, dir := range podCgroups(n.t) {
+		killCgroup(n.t, dir)
+	}
+	removeBelow(n.t, "kubepods")
+	exec.Command("ip", "link", "del", "k8sh0").Run() // gone with its peer, if the kernel was quick
+}
+
+// refuseOtherNode fails if a kubelet has containers here: there is one for each
+// kernel, and ending this one's would end the other's.
+func refuseOtherNode(t *testing.T) {
+	t.Helper()
+	for _, dir := range podCgroups(t) {
+		if populated(t, dir) {
+			t.Fatalf("processes run in %s: there is a node on this machine already", dir)
+		}
+	}
 }
 
 func (n *node) command(name string, args ...string) string {

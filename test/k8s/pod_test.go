@@ -13,12 +13,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/tracer-agent/tracer-agent/test/suite"
 )
@@ -80,19 +76,6 @@ func (p *pod) delete() {
 	p.c.do(http.MethodDelete, p.path(), object{"gracePeriodSeconds": 0}, "")
 }
 
-// cgroup2 is where the v2 hierarchy is mounted.
-func cgroup2(t *testing.T) string {
-	t.Helper()
-	for _, dir := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
-		var st unix.Statfs_t
-		if unix.Statfs(dir, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
-			return dir
-		}
-	}
-	t.Fatal("no cgroup v2 hierarchy is mounted")
-	return ""
-}
-
 func newContainerID() string {
 	var id [32]byte
 	rand.Read(id[:])
@@ -114,34 +97,27 @@ func cgroupfsPath(uid, container string) string {
 type container struct {
 	*suite.Process
 	id    string
-	dir   string // of the cgroup
 	url   string // of a server
 	in    io.WriteCloser
 	lines *bufio.Reader // what it prints
 }
 
-// run starts the test binary in a role, in a cgroup below the hierarchy from its
-// first instruction.
+// run starts the test binary in a role, in a cgroup from its first instruction.
 func run(t *testing.T, cgroup, role string, args ...string) *container {
 	t.Helper()
-	return runExe(t, "/proc/self/exe", cgroup, role, args...)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return runExe(t, self, cgroup, role, args...)
 }
 
 func runExe(t *testing.T, exe, cgroup, role string, args ...string) *container {
 	t.Helper()
-	c := &container{dir: filepath.Join(cgroup2(t), cgroup)}
-	if err := os.MkdirAll(c.dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { removeCgroups(t, c.dir) })
-	dir, err := os.Open(c.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dir.Close()
+	c := &container{}
 	cmd := exec.Command(exe, args...)
 	cmd.Env = []string{roleEnv + "=" + role}
-	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
+	var err error
 	if c.in, err = cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +126,7 @@ func runExe(t *testing.T, exe, cgroup, role string, args ...string) *container {
 		t.Fatal(err)
 	}
 	cmd.Stdout = w
-	c.Process = start(t, role+" in "+cgroup, cmd)
+	c.Process = startIn(t, cgroup, role+" in "+cgroup, cmd)
 	w.Close()
 	t.Cleanup(func() { out.Close() })
 	c.lines = bufio.NewReader(out)
@@ -162,15 +138,6 @@ func runExe(t *testing.T, exe, cgroup, role string, args ...string) *container {
 		c.url = "http://" + strings.TrimSpace(line)
 	}
 	return c
-}
-
-// removeCgroups removes a directory and those above it that are empty, up to the mount.
-func removeCgroups(t *testing.T, dir string) {
-	for top := cgroup2(t); dir != top; dir = filepath.Dir(dir) {
-		if os.Remove(dir) != nil {
-			return
-		}
-	}
 }
 
 // serve runs a server in a container of the pod and tells the API its address.

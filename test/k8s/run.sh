@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # run.sh [FLAG...]: installs what the tests need, builds a Kubernetes control plane and
 # node through the Go module proxy (once, minutes), and runs the tests: on this machine,
-# then those that cgroups matter to in a guest with systemd and cgroup v2 alone. With flags
-# of a test binary (-test.run TestPeers) on this machine alone.
+# then those that cgroups matter to in guests with systemd, which have cgroup v2 alone, v1
+# alone, and both. With flags of a test binary (-test.run TestPeers) on this machine alone.
 set -eu
 cd "$(dirname "$0")/../.."
 go=${GO:-go}
@@ -26,4 +26,8 @@ export K8S_BIN K8S_PROGRAMS TRACER_AGENT="$PWD/bin/tracer-agent"
 (cd test/k8s && PATH=$K8S_BIN:$PATH "$K8S_PROGRAMS/k8s.test" -test.timeout 30m "$@")
 [ $# = 0 ] || exit 0
 echo "== guest with cgroup v2 alone"
-test/k8s/guest.sh '^(TestRuntimes|TestFirstRequest|TestDaemonSetOnANode)$' -test.v
+test/k8s/guest.sh v2 '^(TestRuntimes|TestFirstRequest|TestDaemonSetOnANode|TestForgedCgroupNames)$' -test.v
+echo "== guest with cgroup v1 alone"
+test/k8s/guest.sh v1 '^(TestRuntimes|TestNamespaceLabelFlips|TestForgedCgroupNames)$' -test.v
+echo "== guest with both"
+test/k8s/guest.sh hybrid '^(TestRuntimes|TestFirstRequest)$' -test.v

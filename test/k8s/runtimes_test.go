@@ -16,8 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/tracer-agent/tracer-agent/test/suite"
 )
 
@@ -35,12 +33,6 @@ type engine struct {
 func systemdRuns() bool {
 	_, err := os.Stat("/run/systemd/system")
 	return err == nil
-}
-
-// onlyCgroup2 says that there is no hierarchy but v2.
-func onlyCgroup2() bool {
-	var st unix.Statfs_t
-	return unix.Statfs("/sys/fs/cgroup", &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC
 }
 
 // parentOf is the cgroup of a pod, as the kubelet passes it to a runtime.
