@@ -134,7 +134,7 @@ image: ## bin/dist: the container image alone, an OCI archive for ARCHES
 sbom: ## bin/dist: the bill of materials alone, CycloneDX, for ARCHES
 	GO="$(GO)" VERSION="$(VERSION)" ONLY=sbom deploy/packaging/package.sh "$(DIST)" $(ARCHES)
 
-test-k8s: build ## (root) a real API server and real nodes, one in a guest with cgroup v2 alone; builds Kubernetes through the Go proxy first (minutes, once)
+test-k8s: build ## (root) a real API server and real nodes, then guests with cgroup v2 alone, v1 alone and both; builds Kubernetes through the Go proxy first (minutes, once)
 	GO="$(GO)" test/k8s/run.sh
 
 test-packaging: build ## (root) packages, image, unit and dropped capabilities, in clean roots; installs what it needs

@@ -284,11 +284,23 @@ func TestDaemonSetOnANode(t *testing.T) {
 	}
 }
 
-// install applies a variant of the manifest and waits until the agent is ready.
+// lastingCaps are CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, all that the agent keeps
+// on the kernels that these tests run on, whatever its container has.
+const lastingCaps = 1<<2 | 1<<19
+
+// install applies a variant of the manifest and waits until the agent is ready and
+// has given up what it does not need any more.
 func (n *node) install(text []byte) {
 	n.t.Helper()
 	n.apply(strings.Replace(string(text), "image: tracer-agent:latest", "image: localhost/tracer-agent:1", 1))
 	n.kubectl("-n", "tracer-agent", "rollout", "status", "daemonset/tracer-agent", "--timeout=120s")
+	suite.Poll(n.t, 20*time.Second, "the agent has two capabilities", func() bool {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.agentProcess().PID()))
+		_, line, _ := strings.Cut(string(status), "CapEff:")
+		var effective uint64
+		_, scanned := fmt.Sscanf(line, "%x", &effective)
+		return err == nil && scanned == nil && effective == lastingCaps
+	})
 }
 
 // traceFor waits until spans have come for a time.
