@@ -166,6 +166,7 @@ func TestForgedUnitsAndContainers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
 			w.write("var/lib/docker/containers/"+id+"/config.v2.json", `{"Name": "/shop"}`)
+			w.write("var/lib/docker/containers/"+other+"/config.v2.json", `{"Name": "/other"}`)
 			w.put(proc{pid: 10, exe: "/bin/a", cgroup: "0::" + tt.path + "\n"})
 			d, _ := w.started(Rules{Include: []Rule{{Units: []string{"web"}}, {Containers: []string{"shop"}}}})
 			if got := d.Lookup(10) != nil; got != tt.selected {
