@@ -41,12 +41,13 @@ func newPodman(t *testing.T) *podman {
 	p := &podman{root: t.TempDir()}
 	command(t, "cp", suite.Program("web"), p.root+"/web")
 	before := cgroupDirs()
-	t.Cleanup(func() { // crun leaves the directories of containers that end
-		for _, dir := range cgroupDirs() {
-			if !slices.Contains(before, dir) {
-				os.Remove(dir)
-			}
-		}
+	t.Cleanup(func() { // crun and podman leave the directories of containers and monitors that end
+		suite.Poll(t, patience, "podman's cgroups are empty and removed", func() bool {
+			left := slices.DeleteFunc(cgroupDirs(), func(dir string) bool {
+				return slices.Contains(before, dir) || os.Remove(dir) == nil
+			})
+			return len(left) == 0
+		})
 	})
 	return p
 }
@@ -54,9 +55,13 @@ func newPodman(t *testing.T) *podman {
 // cgroupDirs are podman's cgroups, the innermost first.
 func cgroupDirs() []string {
 	var found []string
-	for _, pattern := range []string{"/sys/fs/cgroup/libpod_parent/libpod-*", "/sys/fs/cgroup/libpod_parent"} {
+	for _, pattern := range []string{"/sys/fs/cgroup/libpod_parent/*", "/sys/fs/cgroup/libpod_parent"} {
 		dirs, _ := filepath.Glob(pattern) // the pattern is well-formed
-		found = append(found, dirs...)
+		for _, dir := range dirs {
+			if info, err := os.Stat(dir); err == nil && info.IsDir() {
+				found = append(found, dir)
+			}
+		}
 	}
 	return found
 }
