@@ -250,7 +250,7 @@ const (
 	FentryMapDataRing          = "data_ring"
 	FentryMapFreshConn         = "fresh_conn"
 	FentryMapLookBySlot        = "look_by_slot"
-	FentryMapNotesOfTask       = "notes_of_task"
+	FentryMapNotesByTask       = "notes_by_task"
 	FentryMapProgressByConn    = "progress_by_conn"
 	FentryMapPythonByTgid      = "python_by_tgid"
 	FentryMapRecalledByTgid    = "recalled_by_tgid"
@@ -281,6 +281,7 @@ const (
 	FentryVarRequestHeadBytes  = "request_head_bytes"
 	FentryVarResponseHeadBytes = "response_head_bytes"
 	FentryVarRole              = "role"
+	FentryVarStandingIn        = "standing_in"
 	FentryVarUseCgroup         = "use_cgroup"
 	FentryVarUseSkStorage      = "use_sk_storage"
 )
@@ -356,7 +357,7 @@ type FentryMapSpecs struct {
 	DataRing         *ebpf.MapSpec `ebpf:"data_ring"`
 	FreshConn        *ebpf.MapSpec `ebpf:"fresh_conn"`
 	LookBySlot       *ebpf.MapSpec `ebpf:"look_by_slot"`
-	NotesOfTask      *ebpf.MapSpec `ebpf:"notes_of_task"`
+	NotesByTask      *ebpf.MapSpec `ebpf:"notes_by_task"`
 	ProgressByConn   *ebpf.MapSpec `ebpf:"progress_by_conn"`
 	PythonByTgid     *ebpf.MapSpec `ebpf:"python_by_tgid"`
 	RecalledByTgid   *ebpf.MapSpec `ebpf:"recalled_by_tgid"`
@@ -378,6 +379,7 @@ type FentryVariableSpecs struct {
 	RequestHeadBytes  *ebpf.VariableSpec `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.VariableSpec `ebpf:"response_head_bytes"`
 	Role              *ebpf.VariableSpec `ebpf:"role"`
+	StandingIn        *ebpf.VariableSpec `ebpf:"standing_in"`
 	UseCgroup         *ebpf.VariableSpec `ebpf:"use_cgroup"`
 	UseSkStorage      *ebpf.VariableSpec `ebpf:"use_sk_storage"`
 }
@@ -410,7 +412,7 @@ type FentryMaps struct {
 	DataRing         *ebpf.Map `ebpf:"data_ring"`
 	FreshConn        *ebpf.Map `ebpf:"fresh_conn"`
 	LookBySlot       *ebpf.Map `ebpf:"look_by_slot"`
-	NotesOfTask      *ebpf.Map `ebpf:"notes_of_task"`
+	NotesByTask      *ebpf.Map `ebpf:"notes_by_task"`
 	ProgressByConn   *ebpf.Map `ebpf:"progress_by_conn"`
 	PythonByTgid     *ebpf.Map `ebpf:"python_by_tgid"`
 	RecalledByTgid   *ebpf.Map `ebpf:"recalled_by_tgid"`
@@ -432,7 +434,7 @@ func (m *FentryMaps) Close() error {
 		m.DataRing,
 		m.FreshConn,
 		m.LookBySlot,
-		m.NotesOfTask,
+		m.NotesByTask,
 		m.ProgressByConn,
 		m.PythonByTgid,
 		m.RecalledByTgid,
@@ -455,6 +457,7 @@ type FentryVariables struct {
 	RequestHeadBytes  *ebpf.Variable `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.Variable `ebpf:"response_head_bytes"`
 	Role              *ebpf.Variable `ebpf:"role"`
+	StandingIn        *ebpf.Variable `ebpf:"standing_in"`
 	UseCgroup         *ebpf.Variable `ebpf:"use_cgroup"`
 	UseSkStorage      *ebpf.Variable `ebpf:"use_sk_storage"`
 }

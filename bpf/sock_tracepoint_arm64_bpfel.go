@@ -258,7 +258,7 @@ const (
 	SockTracepointMapFreshConn         = "fresh_conn"
 	SockTracepointMapLookBySlot        = "look_by_slot"
 	SockTracepointMapMmsgByTask        = "mmsg_by_task"
-	SockTracepointMapNotesOfTask       = "notes_of_task"
+	SockTracepointMapNotesByTask       = "notes_by_task"
 	SockTracepointMapProgressByConn    = "progress_by_conn"
 	SockTracepointMapPythonByTgid      = "python_by_tgid"
 	SockTracepointMapRecalledByTgid    = "recalled_by_tgid"
@@ -282,6 +282,7 @@ const (
 	SockTracepointVarRequestHeadBytes  = "request_head_bytes"
 	SockTracepointVarResponseHeadBytes = "response_head_bytes"
 	SockTracepointVarRole              = "role"
+	SockTracepointVarStandingIn        = "standing_in"
 	SockTracepointVarUseCgroup         = "use_cgroup"
 	SockTracepointVarUseSkStorage      = "use_sk_storage"
 )
@@ -351,7 +352,7 @@ type SockTracepointMapSpecs struct {
 	FreshConn        *ebpf.MapSpec `ebpf:"fresh_conn"`
 	LookBySlot       *ebpf.MapSpec `ebpf:"look_by_slot"`
 	MmsgByTask       *ebpf.MapSpec `ebpf:"mmsg_by_task"`
-	NotesOfTask      *ebpf.MapSpec `ebpf:"notes_of_task"`
+	NotesByTask      *ebpf.MapSpec `ebpf:"notes_by_task"`
 	ProgressByConn   *ebpf.MapSpec `ebpf:"progress_by_conn"`
 	PythonByTgid     *ebpf.MapSpec `ebpf:"python_by_tgid"`
 	RecalledByTgid   *ebpf.MapSpec `ebpf:"recalled_by_tgid"`
@@ -373,6 +374,7 @@ type SockTracepointVariableSpecs struct {
 	RequestHeadBytes  *ebpf.VariableSpec `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.VariableSpec `ebpf:"response_head_bytes"`
 	Role              *ebpf.VariableSpec `ebpf:"role"`
+	StandingIn        *ebpf.VariableSpec `ebpf:"standing_in"`
 	UseCgroup         *ebpf.VariableSpec `ebpf:"use_cgroup"`
 	UseSkStorage      *ebpf.VariableSpec `ebpf:"use_sk_storage"`
 }
@@ -406,7 +408,7 @@ type SockTracepointMaps struct {
 	FreshConn        *ebpf.Map `ebpf:"fresh_conn"`
 	LookBySlot       *ebpf.Map `ebpf:"look_by_slot"`
 	MmsgByTask       *ebpf.Map `ebpf:"mmsg_by_task"`
-	NotesOfTask      *ebpf.Map `ebpf:"notes_of_task"`
+	NotesByTask      *ebpf.Map `ebpf:"notes_by_task"`
 	ProgressByConn   *ebpf.Map `ebpf:"progress_by_conn"`
 	PythonByTgid     *ebpf.Map `ebpf:"python_by_tgid"`
 	RecalledByTgid   *ebpf.Map `ebpf:"recalled_by_tgid"`
@@ -429,7 +431,7 @@ func (m *SockTracepointMaps) Close() error {
 		m.FreshConn,
 		m.LookBySlot,
 		m.MmsgByTask,
-		m.NotesOfTask,
+		m.NotesByTask,
 		m.ProgressByConn,
 		m.PythonByTgid,
 		m.RecalledByTgid,
@@ -452,6 +454,7 @@ type SockTracepointVariables struct {
 	RequestHeadBytes  *ebpf.Variable `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.Variable `ebpf:"response_head_bytes"`
 	Role              *ebpf.Variable `ebpf:"role"`
+	StandingIn        *ebpf.Variable `ebpf:"standing_in"`
 	UseCgroup         *ebpf.Variable `ebpf:"use_cgroup"`
 	UseSkStorage      *ebpf.Variable `ebpf:"use_sk_storage"`
 }

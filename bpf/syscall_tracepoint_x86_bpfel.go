@@ -250,7 +250,7 @@ const (
 	SyscallTracepointMapDataRing          = "data_ring"
 	SyscallTracepointMapFreshConn         = "fresh_conn"
 	SyscallTracepointMapLookBySlot        = "look_by_slot"
-	SyscallTracepointMapNotesOfTask       = "notes_of_task"
+	SyscallTracepointMapNotesByTask       = "notes_by_task"
 	SyscallTracepointMapProgressByConn    = "progress_by_conn"
 	SyscallTracepointMapPythonByTgid      = "python_by_tgid"
 	SyscallTracepointMapRecalledByTgid    = "recalled_by_tgid"
@@ -273,6 +273,7 @@ const (
 	SyscallTracepointVarRequestHeadBytes  = "request_head_bytes"
 	SyscallTracepointVarResponseHeadBytes = "response_head_bytes"
 	SyscallTracepointVarRole              = "role"
+	SyscallTracepointVarStandingIn        = "standing_in"
 	SyscallTracepointVarUseCgroup         = "use_cgroup"
 	SyscallTracepointVarUseSkStorage      = "use_sk_storage"
 )
@@ -340,7 +341,7 @@ type SyscallTracepointMapSpecs struct {
 	DataRing         *ebpf.MapSpec `ebpf:"data_ring"`
 	FreshConn        *ebpf.MapSpec `ebpf:"fresh_conn"`
 	LookBySlot       *ebpf.MapSpec `ebpf:"look_by_slot"`
-	NotesOfTask      *ebpf.MapSpec `ebpf:"notes_of_task"`
+	NotesByTask      *ebpf.MapSpec `ebpf:"notes_by_task"`
 	ProgressByConn   *ebpf.MapSpec `ebpf:"progress_by_conn"`
 	PythonByTgid     *ebpf.MapSpec `ebpf:"python_by_tgid"`
 	RecalledByTgid   *ebpf.MapSpec `ebpf:"recalled_by_tgid"`
@@ -362,6 +363,7 @@ type SyscallTracepointVariableSpecs struct {
 	RequestHeadBytes  *ebpf.VariableSpec `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.VariableSpec `ebpf:"response_head_bytes"`
 	Role              *ebpf.VariableSpec `ebpf:"role"`
+	StandingIn        *ebpf.VariableSpec `ebpf:"standing_in"`
 	UseCgroup         *ebpf.VariableSpec `ebpf:"use_cgroup"`
 	UseSkStorage      *ebpf.VariableSpec `ebpf:"use_sk_storage"`
 }
@@ -394,7 +396,7 @@ type SyscallTracepointMaps struct {
 	DataRing         *ebpf.Map `ebpf:"data_ring"`
 	FreshConn        *ebpf.Map `ebpf:"fresh_conn"`
 	LookBySlot       *ebpf.Map `ebpf:"look_by_slot"`
-	NotesOfTask      *ebpf.Map `ebpf:"notes_of_task"`
+	NotesByTask      *ebpf.Map `ebpf:"notes_by_task"`
 	ProgressByConn   *ebpf.Map `ebpf:"progress_by_conn"`
 	PythonByTgid     *ebpf.Map `ebpf:"python_by_tgid"`
 	RecalledByTgid   *ebpf.Map `ebpf:"recalled_by_tgid"`
@@ -416,7 +418,7 @@ func (m *SyscallTracepointMaps) Close() error {
 		m.DataRing,
 		m.FreshConn,
 		m.LookBySlot,
-		m.NotesOfTask,
+		m.NotesByTask,
 		m.ProgressByConn,
 		m.PythonByTgid,
 		m.RecalledByTgid,
@@ -439,6 +441,7 @@ type SyscallTracepointVariables struct {
 	RequestHeadBytes  *ebpf.Variable `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.Variable `ebpf:"response_head_bytes"`
 	Role              *ebpf.Variable `ebpf:"role"`
+	StandingIn        *ebpf.Variable `ebpf:"standing_in"`
 	UseCgroup         *ebpf.Variable `ebpf:"use_cgroup"`
 	UseSkStorage      *ebpf.Variable `ebpf:"use_sk_storage"`
 }

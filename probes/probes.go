@@ -66,7 +66,7 @@ func Open(opts Options, log *slog.Logger) (*Probes, error) {
 	} else {
 		opts.uprobeMulti = true
 	}
-	if opts.standIns, err = needStandIns(); err != nil {
+	if opts.standIns, err = preemptible(); err != nil {
 		return nil, err
 	}
 	candidates := Backends()
@@ -144,6 +144,9 @@ func load(b Backend, opts Options, types *btf.Cache, kernel *btf.Spec, storage b
 			return nil, errors.Join(err, p.Close())
 		}
 	}
+	if err := p.standInFromNow(); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
 	return p, nil
 }
 
@@ -184,7 +187,7 @@ func configure(spec *ebpf.CollectionSpec, o Options, storage bool) error {
 	if o.standIns {
 		knobs["role"] = roleFirst
 	} else {
-		withoutNotes(spec)
+		spec.Maps["notes_by_task"].MaxEntries = 1
 	}
 	for name, v := range knobs {
 		if err := spec.Variables[name].Set(v); err != nil {

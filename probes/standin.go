@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/features"
 )
 
 // Roles of a set of programs (enum role in bpf/include/standin.h).
@@ -18,29 +17,16 @@ const (
 	roleStandIn
 )
 
-// taskStorage is the version that lets tracing programs keep something with a
-// task (5.12, commit a10787e6d58c).
-const taskStorage = 5<<16 | 12<<8
-
-// needStandIns says whether programs have to be loaded twice, and can be.
-func needStandIns() (bool, error) {
-	need, err := preemptible()
-	if err != nil || !need {
-		return false, err
+// standInFromNow has the stand-ins begin, once all programs are attached: what ran
+// before one of the two was there would look as if it had been skipped.
+func (p *Probes) standInFromNow() error {
+	if p.standIn == nil {
+		return nil
 	}
-	version, err := features.LinuxVersionCode()
-	if err != nil {
-		return false, fmt.Errorf("kernel version: %w", err)
+	if err := p.coll.Variables["standing_in"].Set(uint32(1)); err != nil {
+		return fmt.Errorf("set standing_in: %w", err)
 	}
-	return version >= taskStorage, nil
-}
-
-// withoutNotes puts something that every kernel has in the place of the map that
-// no program uses then.
-func withoutNotes(spec *ebpf.CollectionSpec) {
-	m := spec.Maps["notes_of_task"]
-	m.Type, m.MaxEntries, m.Flags = ebpf.Array, 1, 0
-	m.Key, m.Value = nil, nil
+	return nil
 }
 
 // inOrder returns the collections in the order in which to attach a program, so
@@ -55,9 +41,15 @@ func (p *Probes) inOrder(at ebpf.AttachType) []*ebpf.Collection {
 	return all
 }
 
-// own are the maps that a stand-in does not share with the programs it stands
-// in for: what one call is worked on with, and the load-time constants.
-var own = map[string]bool{"scratch_by_slot": true, "look_by_slot": true, "fresh_conn": true, "conn_seq": true, ".rodata": true}
+// shared says whether a stand-in works on the same map as the program that it
+// stands in for: not what one call is worked on with, nor load-time constants.
+func shared(name string) bool {
+	switch name {
+	case "scratch_by_slot", "look_by_slot", "fresh_conn", "conn_seq", ".rodata":
+		return false
+	}
+	return true
+}
 
 // loadStandIns loads the programs of spec a second time, to work on the same
 // maps. The probe on Go's HTTP client needs none: nothing skips it (uprobe_prog_run).
@@ -68,7 +60,7 @@ func loadStandIns(spec *ebpf.CollectionSpec, first *ebpf.Collection, o ebpf.Coll
 		return nil, fmt.Errorf("set role: %w", err)
 	}
 	o.MapReplacements = maps.Clone(first.Maps)
-	maps.DeleteFunc(o.MapReplacements, func(name string, _ *ebpf.Map) bool { return own[name] })
+	maps.DeleteFunc(o.MapReplacements, func(name string, _ *ebpf.Map) bool { return !shared(name) })
 	coll, err := ebpf.NewCollectionWithOptions(spec, o)
 	if err != nil {
 		return nil, fmt.Errorf("load stand-ins: %w", err)

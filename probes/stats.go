@@ -26,6 +26,7 @@ const (
 	statVerdictFull
 	statProgressFull
 	statCallerFull
+	statUnnoted
 	statStoodIn
 	statStoodInEnds
 	statMax
@@ -69,23 +70,22 @@ func (p *Probes) Stats() (Stats, error) {
 	}
 	s.StoodIn = v[statStoodIn] + v[statStoodInEnds]
 	runs, ends := p.skipped()
-	s.Missed = raise(&p.missed, runs, v[statStoodIn])
+	s.Missed = raise(&p.missed, runs+v[statUnnoted], v[statStoodIn])
 	s.MissedEnds = raise(&p.missedEnds, ends, v[statStoodInEnds])
 	return s, nil
 }
 
-// skipped returns how many runs of the programs, stand-ins too, the kernel
-// skipped, those that tell of a connection's end apart: packets interrupt them
-// with the ends of other connections. Nobody listens or connects in an interrupt.
+// skipped returns how many runs of the programs the kernel skipped, those that
+// tell of a connection's end apart: packets interrupt them with the ends of other
+// connections. Nobody listens or connects in an interrupt. A run of a stand-in
+// that is skipped does no harm, unless that of its program was, too.
 func (p *Probes) skipped() (runs, ends uint64) {
-	for _, coll := range p.collections() {
-		for name, prog := range coll.Programs {
-			if name == "sock_destroy" || name == "sock_state" {
-				ends += missed(prog)
-				continue
-			}
-			runs += missed(prog)
+	for name, prog := range p.coll.Programs {
+		if name == "sock_destroy" || name == "sock_state" {
+			ends += missed(prog)
+			continue
 		}
+		runs += missed(prog)
 	}
 	return runs, ends
 }

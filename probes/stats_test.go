@@ -18,7 +18,7 @@ func TestStatOrder(t *testing.T) {
 		"STAT_READ_FAULTS": uint64(statReadFaults), "STAT_SEGS_CUT": uint64(statSegsCut), "STAT_CONNS": uint64(statConns),
 		"STAT_CONN_FULL": uint64(statConnFull), "STAT_VERDICT_FULL": uint64(statVerdictFull),
 		"STAT_PROGRESS_FULL": uint64(statProgressFull), "STAT_CALLER_FULL": uint64(statCallerFull),
-		"STAT_STOOD_IN": uint64(statStoodIn), "STAT_STOOD_IN_ENDS": uint64(statStoodInEnds), "STAT_MAX": uint64(statMax),
+		"STAT_UNNOTED": uint64(statUnnoted), "STAT_STOOD_IN": uint64(statStoodIn), "STAT_STOOD_IN_ENDS": uint64(statStoodInEnds), "STAT_MAX": uint64(statMax),
 	}
 	paths, err := filepath.Glob("../bpf/*_bpfel.o")
 	if err != nil || len(paths) == 0 {

@@ -101,6 +101,7 @@ static inline void fresh(void)
 	host_request_head = 8192;
 	host_response_head = 2048;
 	host_role = ROLE_ALONE;
+	standing_in = 1;
 	host_use_cgroup = false;
 	host_use_storage = false;
 	host.tgid = host.tid = SELECTED;

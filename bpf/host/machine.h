@@ -39,6 +39,7 @@ static struct {
 	struct pt_regs regs;
 	void (*on_record)(bool control, const void *record, u32 size);
 	bool (*ring_full)(void); /* asked for each record; NULL: never */
+	const void *no_room_in;	 /* a map that takes no new entry */
 } host;
 
 static inline void *host_copy(const void *of, u32 size)
@@ -119,6 +120,8 @@ long host_update(const struct host_map_def *d, const void *key, const void *valu
 		memcpy((*at)->value, value, d->value_size);
 		return 0;
 	}
+	if (host.no_room_in == d->map)
+		return HOST_FULL;
 	if (m->used >= d->max) {
 		if (d->type != BPF_MAP_TYPE_LRU_HASH)
 			return HOST_FULL;

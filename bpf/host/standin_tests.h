@@ -6,7 +6,8 @@
 
 static u64 note_at(u32 site)
 {
-	const struct notes *n = bpf_task_storage_get(&notes_of_task, bpf_get_current_task_btf(), NULL, 0);
+	const u64 task = bpf_get_current_pid_tgid();
+	const struct notes *n = bpf_map_lookup_elem(&notes_by_task, &task);
 
 	return n ? n->at[site] : 0;
 }
@@ -23,6 +24,35 @@ static void stand_in_is_silent(void)
 	RECEIVES(s, request);
 	CHECK(count_of(EV_DATA) == 1 && !note_at(SITE_OF_RECEIVES), "its stand-in takes that away, and does nothing");
 	CHECK(!host_stat(STAT_STOOD_IN), "which counts as nothing");
+}
+
+/* While they are being attached the first works alone. */
+static void stand_ins_wait(void)
+{
+	struct host_sock *s = new_sock(AF_INET);
+
+	host_role = ROLE_STAND_IN;
+	standing_in = 0;
+	RECEIVES(s, request);
+	CHECK(!kept.count && !host_stat(STAT_STOOD_IN), "not yet");
+}
+
+/* No room for a note: one of the two works nevertheless. */
+static void notes_are_bounded(void)
+{
+	struct host_sock *s = new_sock(AF_INET);
+
+	host.no_room_in = &notes_by_task;
+	host_role = ROLE_FIRST;
+	RECEIVES(s, request);
+	CHECK(!kept.count && host_stat(STAT_UNNOTED) == 1, "the first leaves it to its stand-in");
+	host_role = ROLE_STAND_IN;
+	RECEIVES(s, request);
+	CHECK(count_of(EV_DATA) == 1 && host_stat(STAT_STOOD_IN) == 1, "which works");
+	host_role = ROLE_FIRST;
+	standing_in = 0;
+	SENDS(s, response);
+	CHECK(count_of(EV_DATA) == 2, "unless there is none yet");
 }
 
 /* The kernel skips the first, since another task's is under way. */

@@ -51,6 +51,8 @@ static const struct test tests[] = {
 	{"limits", limits_are_counted},
 	{"a stand-in is silent", stand_in_is_silent},
 	{"a stand-in stands in", stand_in_stands_in},
+	{"stand-ins wait", stand_ins_wait},
+	{"notes are bounded", notes_are_bounded},
 	{"ends are stood in for", ends_are_stood_in_for},
 	{"execs are stood in for", execs_are_stood_in_for},
 	{"stand-ins have ids", stand_ins_have_ids},

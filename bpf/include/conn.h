@@ -12,14 +12,15 @@ struct {
 } conn_seq SEC(".maps");
 
 /* An id that never repeats: the CPU, the program, and how many it made there. */
-static __always_inline u64 conn_next_id(u32 slot)
+__noinline u64 conn_next_id(u32 slot)
 {
-	const u64 program = slot << 1 | (role == ROLE_STAND_IN);
 	u64 *n = bpf_map_lookup_elem(&conn_seq, &slot);
 
 	if (!n)
 		return 0;
 	*n += 1;
+	const u64 program = slot << 1 | (role == ROLE_STAND_IN);
+
 	return (u64)(bpf_get_smp_processor_id() + 1) << 44 | program << 40 | (*n & ((1ULL << 40) - 1));
 }
 

@@ -3,7 +3,7 @@
  * (prog->active, kernel/bpf/trampoline.c and kernel/trace/bpf_trace.c): what preempts or interrupts a
  * program would go unseen where it should run too, for as long as the interrupted one waits. On kernels
  * where a task can lose the processor in the middle of a program each one is therefore loaded twice.
- * The first leaves a note with its task, and works; the second, which runs right behind it, takes the
+ * The first leaves a note about its task, and works; the second, which runs right behind it, takes the
  * note away, or works if there is none: then the first was skipped. */
 #pragma once
 
@@ -28,34 +28,56 @@ struct notes {
 	u64 at[SITE_MAX]; /* enum site -> what the first program works on, 0: it was not run, or its stand-in knows */
 };
 
-/* task -> notes. Written and read by the two programs of each site, of every task that they see. Used
- * iff role; tracing programs may since 5.12, commit a10787e6d58c. */
+/* pid_tgid -> notes about the task. Written and read by the two programs of each site, of every task that
+ * they see. Used iff role. */
 struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
 	__type(value, struct notes);
-} notes_of_task SEC(".maps");
+} notes_by_task SEC(".maps");
+
+static const struct notes no_notes;
+
+/* Whoever runs: in an interrupt of an idle processor, that one. */
+static __always_inline u64 noted_task(void)
+{
+	const u64 task = bpf_get_current_pid_tgid();
+
+	return task ? task : bpf_get_smp_processor_id() + 1;
+}
+
+/* Are both programs of every site attached? Written by user space. */
+u32 standing_in;
 
 static __always_inline bool note_left(u32 site, u64 on)
 {
-	struct notes *n = bpf_task_storage_get(&notes_of_task, bpf_get_current_task_btf(), NULL,
-					       BPF_LOCAL_STORAGE_GET_F_CREATE);
+	const u64 task = noted_task();
+	struct notes *n = bpf_map_lookup_elem(&notes_by_task, &task);
 
-	if (!n)
-		return false; /* no memory: the stand-in finds no note either, and works */
+	if (!n) {
+		bpf_map_update_elem(&notes_by_task, &task, &no_notes, BPF_NOEXIST);
+		n = bpf_map_lookup_elem(&notes_by_task, &task);
+	}
+	if (!n) {
+		stat_add(STAT_UNNOTED, 1);
+		return !standing_in; /* the stand-in finds no note either, and works */
+	}
 	n->at[site] = on;
 	return true;
 }
 
 static __always_inline bool note_missing(u32 site, u64 on)
 {
-	struct notes *n = bpf_task_storage_get(&notes_of_task, bpf_get_current_task_btf(), NULL, 0);
+	const u64 task = noted_task();
+	struct notes *n = bpf_map_lookup_elem(&notes_by_task, &task);
 
 	if (n && n->at[site] == on) {
 		n->at[site] = 0;
 		return false;
 	}
+	if (!standing_in)
+		return false;
 	stat_add(site == SITE_STATE || site == SITE_DESTROY ? STAT_STOOD_IN_ENDS : STAT_STOOD_IN, 1);
 	return true;
 }

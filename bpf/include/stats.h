@@ -15,6 +15,7 @@ enum stat {
 	STAT_VERDICT_FULL,	/* no room for a forked child's verdict: it is not traced */
 	STAT_PROGRESS_FULL,
 	STAT_CALLER_FULL,	/* no room to note which goroutine sends a request */
+	STAT_UNNOTED,		/* runs that no note could be left about: their stand-in works */
 	STAT_STOOD_IN,		/* runs that the kernel skipped and a stand-in made up for */
 	STAT_STOOD_IN_ENDS,	/* the same of the programs that are told of a connection's end */
 	STAT_MAX,

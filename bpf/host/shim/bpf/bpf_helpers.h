@@ -36,7 +36,6 @@ long host_read(void *dst, u32 size, const void *src, bool user);
 #define bpf_map_update_elem(m, k, v, flags) host_update(HOST_MAP(m), k, v, flags)
 #define bpf_map_delete_elem(m, k) host_delete(HOST_MAP(m), k)
 #define bpf_sk_storage_get(m, sk, init, flags) host_storage(m, sizeof(*(m)->value), sk, flags)
-#define bpf_task_storage_get(m, task, init, flags) host_storage(m, sizeof(*(m)->value), task, flags)
 #define bpf_ringbuf_output(m, data, size, flags) host_output(m, data, size)
 #define bpf_probe_read_user(dst, size, src) host_read(dst, size, (const void *)(src), true)
 #define bpf_probe_read_kernel(dst, size, src) host_read(dst, size, (const void *)(src), false)

@@ -59,4 +59,5 @@ const server = http.createServer((req, res) => {
     default: return text(res, 404, 'no\n');
   }
 });
+server.keepAliveTimeout = 0; // tests wait for agents between two requests
 server.listen(Number(process.argv[2]), '::');
