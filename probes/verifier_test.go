@@ -94,11 +94,11 @@ func combinations(t *testing.T, b Backend) []map[string]any {
 	for _, name := range flags {
 		all = each(all, name, false, true)
 	}
-	roles := []any{roleAlone}
+	roles := []any{roleAlone} // of programs that are loaded twice, TestStandInsRunBehind loads both everywhere
 	if need, err := preemptible(); err != nil {
 		t.Fatal(err)
-	} else if need { // elsewhere TestStandInsRunBehind loads them
-		roles = append(roles, roleFirst, roleStandIn)
+	} else if need {
+		roles = []any{roleFirst, roleStandIn}
 	}
 	all = each(all, "role", roles...)
 	set := all[len(all)-1] // every flag
