@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # ci.sh: what CI runs, in an order in which the cheapest failures come first. All
-# of it has to end within CI_MINUTES (default 85): what does not fit is skipped,
+# of it has to end within CI_MINUTES (default 78): what does not fit is skipped,
 # and said. A stage that fails ends the run.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-limit=${CI_MINUTES:-85}
+limit=${CI_MINUTES:-78}
 skipped=()
 
 left() { echo $((limit - SECONDS / 60)); }

@@ -156,3 +156,26 @@ func TestSupportIsCurrent(t *testing.T) {
 		t.Errorf("%s is not what %s says: make support", supportPath, resultsPath)
 	}
 }
+
+// TestJudge: counts of a kernel of another series than that of the accepted ones fail nothing.
+func TestJudge(t *testing.T) {
+	const good = "release 7.3.4-cloud-amd64\nbackend fentry yes\nbackend sock-tracepoint yes\nbackend syscall-tracepoint yes\n" +
+		"insns fentry tcp_send 120\ncase all kernel-log pass 0.1\n"
+	accepted := golden{"newest": {"fentry/tcp_send": 100}}
+	for _, c := range []struct {
+		name, text, kept string
+		wrong            bool
+	}{
+		{"a rise", good, "release 7.3.1-cloud-amd64\n", true},
+		{"of another kernel", good, "release 7.2.9-cloud-amd64\n", false},
+		{"of another kernel, which fails", good + "case fentry TestServers FAIL 1\n", "release 7.2.9-cloud-amd64\n", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, kept := parsed(t, c.text), parsed(t, c.kept)
+			r.kernel, kept.kernel = "newest", "newest"
+			if err := judge([]*results{r}, accepted, map[string]*results{"newest": kept}); (err != nil) != c.wrong {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}

@@ -126,6 +126,13 @@ func (r *results) failures() []string {
 	return wrong
 }
 
+// series is the first two numbers of the release: 6.1.
+func (r *results) series() string {
+	major, rest, _ := strings.Cut(r.release, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	return major + "." + minor
+}
+
 // summary is a line for people.
 func (r *results) summary() string {
 	count := map[string]int{}
