@@ -97,7 +97,8 @@ func selection() []mutation {
 		[3]string{"everybody's calls", "if (!verdict_selects(v))", "if (!v && v)"},
 	)...)
 	all = append(all, in(area, "bpf/fentry.bpf.c", kernel(fentry),
-		[3]string{"everybody's sends", "if (verdict_selects(v))", "if (v || !v)"},
+		[3]string{"everybody's sends", "if (verdict_selects(v))\n\t\ton_call(v, sk, it", "if (v || !v)\n\t\ton_call(v, sk, it"},
+		[3]string{"everybody's splices", "if (verdict_selects(v))\n\t\ton_call(v, sock->sk", "if (v || !v)\n\t\ton_call(v, sock->sk"},
 		[3]string{"everybody's receives", "if (!verdict_selects(v) || (flags", "if ((flags"},
 	)...)
 	return append(all, in(area, "bpf/include/lifecycle.h", kernel(sock),
