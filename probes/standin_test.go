@@ -12,9 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cilium/ebpf/btf"
-	"github.com/cilium/ebpf/rlimit"
-
 	"github.com/tracer-agent/tracer-agent/internal/event"
 )
 
@@ -22,14 +19,7 @@ import (
 // them or not. Were a stand-in to run before the program that it stands in for,
 // every call but the first would be told twice.
 func TestStandInsRunBehind(t *testing.T) {
-	if err := rlimit.RemoveMemlock(); err != nil {
-		t.Log(err)
-	}
-	types := btf.NewCache()
-	kernel, err := types.Kernel()
-	if err != nil {
-		t.Fatal(err)
-	}
+	types, kernel := loadingTypes(t)
 	for _, b := range Backends() {
 		t.Run(string(b), func(t *testing.T) {
 			p, err := open(b, Options{RequestHead: 8192, ResponseHead: 2048, RingBytes: 1 << 20, Processes: 100, Connections: 100, standIns: true}, types, kernel)

@@ -35,14 +35,7 @@ func numbers() map[string][3]uint32 {
 // TestVerifier loads every backend that this kernel has a place for with every
 // combination of its flags, and with the smallest and largest numbers. A kernel may refuse a backend; that its verifier rejects one is a failure.
 func TestVerifier(t *testing.T) {
-	if err := rlimit.RemoveMemlock(); err != nil {
-		t.Log(err)
-	}
-	types := btf.NewCache()
-	kernel, err := types.Kernel()
-	if err != nil {
-		t.Fatal(err)
-	}
+	types, kernel := loadingTypes(t)
 	var counts []string
 	for _, b := range Backends() {
 		t.Run(string(b), func(t *testing.T) {
@@ -186,4 +179,18 @@ func kernelVersion(t *testing.T) uint32 {
 		t.Fatal(err)
 	}
 	return version
+}
+
+// loadingTypes are what programs are loaded with, here and in TestStandInsRunBehind.
+func loadingTypes(t *testing.T) (*btf.Cache, *btf.Spec) {
+	t.Helper()
+	if err := rlimit.RemoveMemlock(); err != nil {
+		t.Log(err)
+	}
+	types := btf.NewCache()
+	kernel, err := types.Kernel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return types, kernel
 }
