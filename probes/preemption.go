@@ -59,11 +59,9 @@ func preemptionModel(root fs.FS, release string) string {
 
 // configuredModel is the default in a kernel's configuration, compressed or not.
 func configuredModel(config []byte) string {
-	var lines io.Reader = bytes.NewReader(config)
-	if z, err := gzip.NewReader(lines); err == nil {
+	lines := io.Reader(bytes.NewReader(config))
+	if z, err := gzip.NewReader(bytes.NewReader(config)); err == nil {
 		lines = z
-	} else {
-		lines = bytes.NewReader(config)
 	}
 	for s := bufio.NewScanner(lines); s.Scan(); {
 		switch s.Text() {
