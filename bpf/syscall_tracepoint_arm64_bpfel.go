@@ -138,7 +138,7 @@ type SyscallTracepointScratch struct {
 	}
 	Sock    uint64
 	Request uint32
-	Pad     uint32
+	Opaque  uint32
 	Go      struct {
 		_          structs.HostLayout
 		Tls        int32

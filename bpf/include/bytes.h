@@ -3,12 +3,23 @@
  * and after that only count. */
 #pragma once
 
+/* n, of which the verifier then knows nothing: paths that left it with different bounds go on as one. */
+static __always_inline u32 opaque(struct scratch *sc, u32 n)
+{
+	*(volatile u32 *)&sc->opaque = n;
+	return *(volatile u32 *)&sc->opaque;
+}
+
 /* A loop over bytes, proved once. Returns enum head_kind of the slot's payload. */
 __noinline int classify_slow(u32 slot, u32 n)
 {
 	struct scratch *sc = bpf_map_lookup_elem(&scratch_by_slot, &slot);
 
-	return sc ? head_kind(sc->payload, n) : HEAD_NONE;
+	if (!sc)
+		return HEAD_NONE;
+	const u32 method = opaque(sc, method_length(sc->payload, n));
+
+	return head_kind(sc->payload, opaque(sc, n), method);
 }
 
 static __always_inline enum head_kind classify(const struct scratch *sc, u32 slot, u32 n)
@@ -197,10 +208,11 @@ static __always_inline void on_bytes(struct conn *c, struct sock *sk, struct scr
 		on_unseen(c, sc, slot, dir, len);
 		return;
 	}
-	const u32 got = look(c, sc, slot, dir, len), held = c->early_len[dir];
-	enum head_kind head = classify(sc, slot, got);
+	len = opaque(sc, len);
+	const u32 got = opaque(sc, look(c, sc, slot, dir, len)), held = c->early_len[dir];
+	enum head_kind head = opaque(sc, classify(sc, slot, got));
 
-	len += held;
+	len = opaque(sc, len + held);
 	/* the direction of responses is not held: their last bytes tell when an exchange ended */
 	if (head == HEAD_MAYBE && (got < len || (c->last_dir == dir && !held)))
 		head = HEAD_NONE;

@@ -13,52 +13,58 @@ enum head_kind {
 #define HEAD_LEAST 3  /* no head is told by less: a method of one letter, a space, a target */
 #define METHOD_MAX 24 /* the longest registered method has 17 characters */
 
-/* RFC 9110 section 5.6.2: tchar */
+/* RFC 9110 section 5.6.2: tchar, a bit for each */
+static const u64 tchar_bits[4] SEC(".rodata") = {
+	0x03ff6cfa00000000ULL, /* 0x20..0x3f: ! # $ % & ' * + - . 0-9 */
+	0x57ffffffc7fffffeULL, /* 0x40..0x7f: A-Z ^ _ ` a-z | ~ */
+};
+
 static __always_inline bool is_tchar(u8 c)
 {
-	/* 0x20..0x3f: ! # $ % & ' * + - . 0-9 ; 0x40..0x7f: A-Z ^ _ ` a-z | ~ */
-	const u64 low = 0x03ff6cfa00000000ULL, high = 0x57ffffffc7fffffeULL;
-
-	if (c >= 128)
-		return false;
-	return ((c < 64 ? low : high) >> (c & 63)) & 1;
+	return (tchar_bits[c >> 6] >> (c & 63)) & 1;
 }
 
-static __always_inline bool is_upper(u8 c)
+#define METHOD_UPPER 0x100 /* beside a length: all of it is upper-case */
+
+/* How many of the first METHOD_MAX bytes may be a method's, of n. The only branches of its loop are its
+ * ends: the verifier goes through each round once. */
+static __always_inline u32 method_length(const u8 *b, u32 n)
 {
-	return c >= 'A' && c <= 'Z';
+	u32 other = 0, i;
+
+	for (i = 0; i < METHOD_MAX && i < n; i++) {
+		const u32 c = b[i];
+
+		if (!is_tchar(c))
+			break;
+		other |= (c - 'A') | ('Z' - c); /* either is negative */
+	}
+	return i | (other >> 31 ? 0 : METHOD_UPPER);
 }
 
 /* RFC 9112 section 3: method SP request-target. A target that is not a path or "*" is believed
- * only after an upper-case method (CONNECT, proxies), since "word word" starts many protocols. */
-static __always_inline enum head_kind request_kind(const u8 *b, u32 n)
+ * only after an upper-case method (CONNECT, proxies), since "word word" starts many protocols.
+ * method is what method_length(b, n) said. */
+static __always_inline enum head_kind request_kind(const u8 *b, u32 n, u32 method)
 {
-	bool upper = true;
+	const u32 len = method & (METHOD_UPPER - 1);
 
-	for (u32 i = 0; i < METHOD_MAX; i++) {
-		if (i >= n)
-			return HEAD_MAYBE;
-		const u8 c = b[i];
+	if (len == METHOD_MAX)
+		return HEAD_NONE;
+	if (len >= n)
+		return HEAD_MAYBE;
+	if (len == 0 || b[len & (HEAD_PEEK - 1)] != ' ')
+		return HEAD_NONE;
+	if (len + 1 >= n)
+		return HEAD_MAYBE;
+	const u8 target = b[(len + 1) & (HEAD_PEEK - 1)];
 
-		if (c == ' ') {
-			if (i == 0)
-				return HEAD_NONE;
-			if (i + 1 >= n)
-				return HEAD_MAYBE;
-			const u8 t = b[i + 1];
-
-			if (t == '/' || t == '*')
-				return HEAD_REQUEST;
-			if (!upper)
-				return HEAD_NONE;
-			if (t == 'h' || t == 'H' || (i == 7 && b[0] == 'C' && b[6] == 'T'))
-				return HEAD_REQUEST;
-			return HEAD_NONE;
-		}
-		if (!is_tchar(c))
-			return HEAD_NONE;
-		upper = upper && is_upper(c);
-	}
+	if (target == '/' || target == '*')
+		return HEAD_REQUEST;
+	if (!(method & METHOD_UPPER))
+		return HEAD_NONE;
+	if (target == 'h' || target == 'H' || (len == 7 && b[0] == 'C' && b[6] == 'T'))
+		return HEAD_REQUEST;
 	return HEAD_NONE;
 }
 
@@ -85,14 +91,14 @@ static __always_inline bool begins_fastcgi(const u8 *b, u32 n)
 	return n >= 8 && b[0] == 1 && b[1] == 1 && b[4] == 0 && b[5] == 8 && b[6] == 0 && b[7] == 0;
 }
 
-/* b has HEAD_PEEK readable bytes, n of them valid. */
-static __always_inline enum head_kind head_kind(const u8 *b, u32 n)
+/* b has HEAD_PEEK readable bytes, n of them valid; method as in request_kind. */
+static __always_inline enum head_kind head_kind(const u8 *b, u32 n, u32 method)
 {
 	if (n >= 5 && b[0] == 'H' && b[1] == 'T' && b[2] == 'T' && b[3] == 'P' && b[4] == '/')
 		return HEAD_RESPONSE;
 	if (begins_fastcgi(b, n))
 		return HEAD_FASTCGI;
-	return request_kind(b, n);
+	return request_kind(b, n, method);
 }
 
 /* RFC 9112 section 7.1: do the call's last bytes end a chunked body without trailers, "0" CRLF CRLF,

@@ -34,8 +34,8 @@ struct scratch {
 	struct src src;
 	struct cursor cur;
 	u64 sock;    /* whose connection conn announces */
-	u32 request; /* the record starts a request */
-	u32 pad;
+	u32 request;   /* the record starts a request */
+	u32 opaque;    /* see opaque() */
 	struct go_layout go; /* of the task's program */
 	struct ev_conn conn;
 	struct ev_data ev; /* directly in front of payload: one record */
@@ -84,13 +84,51 @@ static __always_inline bool read_first(const struct src *s, struct cursor *cur)
 	return read_iov(s, 0, cur->segs, 3 * sizeof(cur->segs[0]));
 }
 
-/* Copies want bytes of an iovec source, from bytes into the call, to payload + at.
- * Returns how many arrived. Cursor and length live in map memory: the verifier then knows nothing
- * of how they came about, only the bounds tested here, and proves all iterations as one. */
-static __always_inline u32 gather(struct scratch *sc, u64 from, u32 want, u32 at)
+/* Copies what the slot's cursor stands at to payload + off, or passes an iovec by; up to end. Returns 1
+ * if there may be more. Proved once, not once for each round of the loop: cursor and length live in map
+ * memory, so the verifier knows nothing of how they came about, only the bounds tested here. */
+__noinline int gather_step(u32 slot, u64 end)
+{
+	struct scratch *sc = bpf_map_lookup_elem(&scratch_by_slot, &slot);
+
+	if (!sc)
+		return 0;
+	volatile struct cursor *cur = &sc->cur;
+	const u64 off = cur->off, skip = cur->skip, i = cur->seg;
+	struct user_iovec64 seg;
+
+	if (off >= end || off > HEAD_MAX + 8 || i >= sc->src.nr)
+		return 0;
+	if (i < SEGS_READ && i < sc->src.held) {
+		seg = sc->cur.segs[i];
+	} else if (!read_iov(&sc->src, i, &seg, sizeof(seg))) {
+		stat_add(STAT_READ_FAULTS, 1);
+		return 0;
+	}
+	if (skip >= seg.len) {
+		cur->skip = skip - seg.len;
+		cur->seg = i + 1;
+		return 1;
+	}
+	u64 n = seg.len - skip;
+
+	if (n > end - off)
+		n = end - off;
+	cur->n = n < CHUNK_MAX ? n : CHUNK_MAX;
+	n = cur->n;
+	if (n > CHUNK_MAX || bpf_probe_read_user(sc->payload + off, n, (void *)(seg.base + skip))) {
+		stat_add(STAT_READ_FAULTS, 1);
+		return 0;
+	}
+	cur->off = off + n;
+	cur->skip = skip + n;
+	return cur->off < end;
+}
+
+/* Copies want bytes of an iovec source, from bytes into the call, to payload + at. Returns how many arrived. */
+static __always_inline u32 gather(struct scratch *sc, u32 slot, u64 from, u32 want, u32 at)
 {
 	const u64 end = (u64)at + want;
-	volatile struct cursor *cur = &sc->cur;
 
 	if (!sc->src.held) {
 		if (!sc->src.nr || !read_first(&sc->src, &sc->cur)) {
@@ -99,43 +137,16 @@ static __always_inline u32 gather(struct scratch *sc, u64 from, u32 want, u32 at
 		}
 		sc->src.held = SEGS_READ;
 	}
-	cur->off = at;
-	cur->skip = sc->src.skip + from;
-	cur->seg = 0;
+	sc->cur.off = at;
+	sc->cur.skip = sc->src.skip + from;
+	sc->cur.seg = 0;
 	for (u32 i = 0; i < 2 * SEGS_MAX; i++) {
-		const u64 off = cur->off, skip = cur->skip;
-		const u64 i_seg = cur->seg;
-		struct user_iovec64 seg;
-
-		if (off >= end || off > HEAD_MAX + 8 || i_seg >= sc->src.nr)
+		if (!gather_step(slot, end))
 			break;
-		if (i_seg < SEGS_READ && i_seg < sc->src.held) {
-			seg = sc->cur.segs[i_seg];
-		} else if (!read_iov(&sc->src, i_seg, &seg, sizeof(seg))) {
-			stat_add(STAT_READ_FAULTS, 1);
-			break;
-		}
-		if (skip >= seg.len) {
-			cur->skip = skip - seg.len;
-			cur->seg = i_seg + 1;
-			continue;
-		}
-		u64 n = seg.len - skip;
-
-		if (n > end - off)
-			n = end - off;
-		cur->n = n < CHUNK_MAX ? n : CHUNK_MAX;
-		n = cur->n;
-		if (n > CHUNK_MAX || bpf_probe_read_user(sc->payload + off, n, (void *)(seg.base + skip))) {
-			stat_add(STAT_READ_FAULTS, 1);
-			break;
-		}
-		cur->off = off + n;
-		cur->skip = skip + n;
 	}
-	if (cur->off < end)
+	if (sc->cur.off < end)
 		stat_add(STAT_SEGS_CUT, 1);
-	return cur->off - at;
+	return sc->cur.off - at;
 }
 
 /* Copies want bytes, from bytes into the call, to payload + at. Returns how many arrived. */
@@ -146,7 +157,7 @@ __noinline int fetch(u32 slot, u64 from, u32 want, u32 at)
 	if (!sc)
 		return 0;
 	if (sc->src.kind != SRC_BUF)
-		return gather(sc, from, want, at);
+		return gather(sc, slot, from, want, at);
 	/* at is TAIL_AT for a few bytes, else it is small */
 	if (want > (at > HEAD_PEEK ? CHUNK_MAX : HEAD_MAX) || at > TAIL_AT)
 		return 0;
