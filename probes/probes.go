@@ -29,8 +29,10 @@ type Options struct {
 	Ports         int     // listening ports that rules name
 	SelectCgroups bool    // cgroup v2 ids select too
 
-	uprobeMulti bool // found out by Open
-	standIns    bool // the same: programs are loaded twice
+	// Found out by Open:
+	uprobeMulti bool // Go programs are probed by uprobe_multi links
+	storage     bool // state may be kept in sockets
+	standIns    bool // programs are loaded twice
 }
 
 // Probes are loaded and attached BPF programs. All methods but Detach and Close
@@ -61,12 +63,7 @@ func Open(opts Options, log *slog.Logger) (*Probes, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load kernel BTF (needs a kernel with CONFIG_DEBUG_INFO_BTF): %w", err)
 	}
-	if err := tryUprobeMulti(); err != nil {
-		log.Debug("probes in Go programs by perf_event_open", "error", err)
-	} else {
-		opts.uprobeMulti = true
-	}
-	if opts.standIns, err = preemptible(); err != nil {
+	if err := opts.findOut(types, kernel, log); err != nil {
 		return nil, err
 	}
 	candidates := Backends()
@@ -88,10 +85,25 @@ func Open(opts Options, log *slog.Logger) (*Probes, error) {
 	return nil, fmt.Errorf("no usable backend on this kernel:\n%w", errors.Join(errs...))
 }
 
+// findOut tries what this kernel can do.
+func (o *Options) findOut(types *btf.Cache, kernel *btf.Spec, log *slog.Logger) (err error) {
+	if err := tryUprobeMulti(); err != nil {
+		log.Debug("probes in Go programs by perf_event_open", "error", err)
+	} else {
+		o.uprobeMulti = true
+	}
+	if err := tryStorage(types, kernel); err != nil {
+		log.Debug("state of connections in a map", "error", err)
+	} else {
+		o.storage = true
+	}
+	o.standIns, err = preemptible()
+	return err
+}
+
 func open(b Backend, opts Options, types *btf.Cache, kernel *btf.Spec) (*Probes, error) {
-	// Socket-local storage for tracing programs came after fexit did (5.11),
-	// and some kernels load its use and then refuse it: learned by trying.
-	if b.trustsSockets() {
+	// Nobody promises that what one program may do with a socket another may.
+	if opts.storage && b.trustsSockets() {
 		if p, err := try(b, opts, types, kernel, true); err == nil {
 			return p, nil
 		}

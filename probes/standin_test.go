@@ -20,9 +20,11 @@ import (
 // every call but the first would be told twice.
 func TestStandInsRunBehind(t *testing.T) {
 	types, kernel := loadingTypes(t)
+	opts := Options{RequestHead: 8192, ResponseHead: 2048, RingBytes: 1 << 20, Processes: 100, Connections: 100,
+		storage: tryStorage(types, kernel) == nil, standIns: true}
 	for _, b := range Backends() {
 		t.Run(string(b), func(t *testing.T) {
-			p, err := open(b, Options{RequestHead: 8192, ResponseHead: 2048, RingBytes: 1 << 20, Processes: 100, Connections: 100, standIns: true}, types, kernel)
+			p, err := open(b, opts, types, kernel)
 			if err != nil {
 				t.Skipf("this kernel does not take the backend: %v", err)
 			}

@@ -30,7 +30,7 @@ func tryUprobeMulti() error {
 	}
 	defer counter.Close()
 	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Name: "uprobe_trial", Type: ebpf.Kprobe, AttachType: ebpf.AttachTraceUprobeMulti, Instructions: count(counter), License: "Dual BSD/GPL",
+		Name: "uprobe_trial", Type: ebpf.Kprobe, AttachType: ebpf.AttachTraceUprobeMulti, Instructions: addOne(asm.LoadMapPtr(asm.R1, counter.FD())), License: "Dual BSD/GPL",
 	})
 	if err != nil {
 		return fmt.Errorf("load program: %w", err)
@@ -89,23 +89,6 @@ func callInThread(f func()) {
 //go:noinline
 func probeMe() {}
 
-// count is a program that adds one to the only value of a map.
-func count(m *ebpf.Map) asm.Instructions {
-	return asm.Instructions{
-		asm.Mov.Imm(asm.R1, 0),
-		asm.StoreMem(asm.RFP, -4, asm.R1, asm.Word),
-		asm.LoadMapPtr(asm.R1, m.FD()),
-		asm.Mov.Reg(asm.R2, asm.RFP),
-		asm.Add.Imm(asm.R2, -4),
-		asm.FnMapLookupElem.Call(),
-		asm.JEq.Imm(asm.R0, 0, "out"),
-		asm.Mov.Imm(asm.R1, 1),
-		asm.StoreXAdd(asm.R0, asm.R1, asm.DWord),
-		asm.Mov.Imm(asm.R0, 0).WithSymbol("out"),
-		asm.Return(),
-	}
-}
-
 // fileOffset returns where in this program's file the code at pc lies.
 func fileOffset(pc uintptr) (uint64, error) {
 	maps, err := os.ReadFile("/proc/self/maps")
@@ -129,4 +112,22 @@ func fileOffset(pc uintptr) (uint64, error) {
 		}
 	}
 	return 0, fmt.Errorf("no mapping holds the code at %#x", pc)
+}
+
+// addOne ends a program of a trial: it adds one to the only value of the map that
+// load puts into R1. Label "out" leaves that out.
+func addOne(load asm.Instruction) asm.Instructions {
+	return asm.Instructions{
+		asm.Mov.Imm(asm.R1, 0),
+		asm.StoreMem(asm.RFP, -4, asm.R1, asm.Word),
+		load,
+		asm.Mov.Reg(asm.R2, asm.RFP),
+		asm.Add.Imm(asm.R2, -4),
+		asm.FnMapLookupElem.Call(),
+		asm.JEq.Imm(asm.R0, 0, "out"),
+		asm.Mov.Imm(asm.R1, 1),
+		asm.StoreXAdd(asm.R0, asm.R1, asm.DWord),
+		asm.Mov.Imm(asm.R0, 0).WithSymbol("out"),
+		asm.Return(),
+	}
 }
