@@ -88,20 +88,24 @@ func TestCompareCounts(t *testing.T) {
 	root := &expect{label: "root", kind: otlptest.Server, method: "POST", path: "/p", query: "q=1", fault: faultAny, anyStatus: true}
 	cases := []struct {
 		name    string
+		missed  int
 		entries []*expect
 		spans   []otlptest.Span
 		label   string
 		want    string // part of a problem of label; empty: no problem at all
 	}{
-		{"right", []*expect{e}, []otlptest.Span{s}, "case", ""},
-		{"missing", []*expect{e}, nil, "case", "no span"},
-		{"doubled", []*expect{e}, []otlptest.Span{s, s}, "case", "2 spans"},
-		{"unexplained", nil, []otlptest.Span{s}, unexpected, "POST"},
-		{"a root takes no span with a parent", []*expect{root, e}, []otlptest.Span{s}, "root", "no span"},
+		{"right", 0, []*expect{e}, []otlptest.Span{s}, "case", ""},
+		{"missing", 0, []*expect{e}, nil, "case", "no span"},
+		{"doubled", 0, []*expect{e}, []otlptest.Span{s, s}, "case", "2 spans"},
+		{"unexplained", 0, nil, []otlptest.Span{s}, unexpected, "POST"},
+		{"a root takes no span with a parent", 0, []*expect{root, e}, []otlptest.Span{s}, "root", "no span"},
+		{"missing, and missed", 1, []*expect{e}, nil, "case", ""},
+		{"one missed, two missing", 1, []*expect{e, root}, nil, "root", "no span"},
+		{"doubled, which no miss explains", 1, []*expect{e}, []otlptest.Span{s, s}, "case", "2 spans"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			l := &ledger{entries: c.entries}
+			l := &ledger{entries: c.entries, missed: c.missed}
 			got := strings.Join(l.compare(c.spans)[c.label], "\n")
 			if c.want == "" && got != "" || !strings.Contains(got, c.want) {
 				t.Errorf("problems %q, want %q", got, c.want)
