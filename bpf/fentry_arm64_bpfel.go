@@ -44,9 +44,14 @@ type FentryConn struct {
 	Early      [2][32]uint8
 }
 
-type FentryNotes struct {
+type FentryInterruptNotes struct {
 	_  structs.HostLayout
-	At [12]uint64
+	On [2]uint64
+}
+
+type FentryNoteLine struct {
+	_  structs.HostLayout
+	Of [32]uint16
 }
 
 type FentryPortRule struct {
@@ -242,48 +247,51 @@ type FentryVerdict struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	FentryMapCallerByInode     = "caller_by_inode"
-	FentryMapConnByAddr        = "conn_by_addr"
-	FentryMapConnOfSock        = "conn_of_sock"
-	FentryMapConnSeq           = "conn_seq"
-	FentryMapControlRing       = "control_ring"
-	FentryMapDataRing          = "data_ring"
-	FentryMapFreshConn         = "fresh_conn"
-	FentryMapLookBySlot        = "look_by_slot"
-	FentryMapNotesByTask       = "notes_by_task"
-	FentryMapProgressByConn    = "progress_by_conn"
-	FentryMapPythonByTgid      = "python_by_tgid"
-	FentryMapRecalledByTgid    = "recalled_by_tgid"
-	FentryMapRuleByPort        = "rule_by_port"
-	FentryMapScratchBySlot     = "scratch_by_slot"
-	FentryMapSelectedCgroup    = "selected_cgroup"
-	FentryMapStats             = "stats"
-	FentryMapVerdictByProgram  = "verdict_by_program"
-	FentryMapVerdictByTgid     = "verdict_by_tgid"
-	FentryProgGoRoundTrip      = "go_round_trip"
-	FentryProgProcessExec      = "process_exec"
-	FentryProgProcessExit      = "process_exit"
-	FentryProgProcessFork      = "process_fork"
-	FentryProgSockDestroy      = "sock_destroy"
-	FentryProgSockState        = "sock_state"
-	FentryProgTcpPage          = "tcp_page"
-	FentryProgTcpRecv4         = "tcp_recv_4"
-	FentryProgTcpRecv5         = "tcp_recv_5"
-	FentryProgTcpRecv6         = "tcp_recv_6"
-	FentryProgTcpSend          = "tcp_send"
-	FentryProgTcpSplice        = "tcp_splice"
-	FentryProgUnixPage         = "unix_page"
-	FentryProgUnixRecv         = "unix_recv"
-	FentryProgUnixSend         = "unix_send"
-	FentryVarAbiTypes          = "abi_types"
-	FentryVarAnnounceEpoch     = "announce_epoch"
-	FentryVarRecalling         = "recalling"
-	FentryVarRequestHeadBytes  = "request_head_bytes"
-	FentryVarResponseHeadBytes = "response_head_bytes"
-	FentryVarRole              = "role"
-	FentryVarStandingIn        = "standing_in"
-	FentryVarUseCgroup         = "use_cgroup"
-	FentryVarUseSkStorage      = "use_sk_storage"
+	FentryMapCallerByInode      = "caller_by_inode"
+	FentryMapConnByAddr         = "conn_by_addr"
+	FentryMapConnOfSock         = "conn_of_sock"
+	FentryMapConnSeq            = "conn_seq"
+	FentryMapControlRing        = "control_ring"
+	FentryMapDataRing           = "data_ring"
+	FentryMapFreshConn          = "fresh_conn"
+	FentryMapLookBySlot         = "look_by_slot"
+	FentryMapNotesByInterrupted = "notes_by_interrupted"
+	FentryMapNotesByTask        = "notes_by_task"
+	FentryMapProgressByConn     = "progress_by_conn"
+	FentryMapPythonByTgid       = "python_by_tgid"
+	FentryMapRecalledByTgid     = "recalled_by_tgid"
+	FentryMapRuleByPort         = "rule_by_port"
+	FentryMapScratchBySlot      = "scratch_by_slot"
+	FentryMapSelectedCgroup     = "selected_cgroup"
+	FentryMapStats              = "stats"
+	FentryMapVerdictByProgram   = "verdict_by_program"
+	FentryMapVerdictByTgid      = "verdict_by_tgid"
+	FentryProgGoRoundTrip       = "go_round_trip"
+	FentryProgProcessExec       = "process_exec"
+	FentryProgProcessExit       = "process_exit"
+	FentryProgProcessFork       = "process_fork"
+	FentryProgSockDestroy       = "sock_destroy"
+	FentryProgSockState         = "sock_state"
+	FentryProgTcpPage           = "tcp_page"
+	FentryProgTcpRecv4          = "tcp_recv_4"
+	FentryProgTcpRecv5          = "tcp_recv_5"
+	FentryProgTcpRecv6          = "tcp_recv_6"
+	FentryProgTcpSend           = "tcp_send"
+	FentryProgTcpSplice         = "tcp_splice"
+	FentryProgUnixPage          = "unix_page"
+	FentryProgUnixRecv          = "unix_recv"
+	FentryProgUnixSend          = "unix_send"
+	FentryVarAbiTypes           = "abi_types"
+	FentryVarAnnounceEpoch      = "announce_epoch"
+	FentryVarNoteMask           = "note_mask"
+	FentryVarNoteShift          = "note_shift"
+	FentryVarRecalling          = "recalling"
+	FentryVarRequestHeadBytes   = "request_head_bytes"
+	FentryVarResponseHeadBytes  = "response_head_bytes"
+	FentryVarRole               = "role"
+	FentryVarStandingIn         = "standing_in"
+	FentryVarUseCgroup          = "use_cgroup"
+	FentryVarUseSkStorage       = "use_sk_storage"
 )
 
 // LoadFentry returns the embedded CollectionSpec for Fentry.
@@ -349,24 +357,25 @@ type FentryProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FentryMapSpecs struct {
-	CallerByInode    *ebpf.MapSpec `ebpf:"caller_by_inode"`
-	ConnByAddr       *ebpf.MapSpec `ebpf:"conn_by_addr"`
-	ConnOfSock       *ebpf.MapSpec `ebpf:"conn_of_sock"`
-	ConnSeq          *ebpf.MapSpec `ebpf:"conn_seq"`
-	ControlRing      *ebpf.MapSpec `ebpf:"control_ring"`
-	DataRing         *ebpf.MapSpec `ebpf:"data_ring"`
-	FreshConn        *ebpf.MapSpec `ebpf:"fresh_conn"`
-	LookBySlot       *ebpf.MapSpec `ebpf:"look_by_slot"`
-	NotesByTask      *ebpf.MapSpec `ebpf:"notes_by_task"`
-	ProgressByConn   *ebpf.MapSpec `ebpf:"progress_by_conn"`
-	PythonByTgid     *ebpf.MapSpec `ebpf:"python_by_tgid"`
-	RecalledByTgid   *ebpf.MapSpec `ebpf:"recalled_by_tgid"`
-	RuleByPort       *ebpf.MapSpec `ebpf:"rule_by_port"`
-	ScratchBySlot    *ebpf.MapSpec `ebpf:"scratch_by_slot"`
-	SelectedCgroup   *ebpf.MapSpec `ebpf:"selected_cgroup"`
-	Stats            *ebpf.MapSpec `ebpf:"stats"`
-	VerdictByProgram *ebpf.MapSpec `ebpf:"verdict_by_program"`
-	VerdictByTgid    *ebpf.MapSpec `ebpf:"verdict_by_tgid"`
+	CallerByInode      *ebpf.MapSpec `ebpf:"caller_by_inode"`
+	ConnByAddr         *ebpf.MapSpec `ebpf:"conn_by_addr"`
+	ConnOfSock         *ebpf.MapSpec `ebpf:"conn_of_sock"`
+	ConnSeq            *ebpf.MapSpec `ebpf:"conn_seq"`
+	ControlRing        *ebpf.MapSpec `ebpf:"control_ring"`
+	DataRing           *ebpf.MapSpec `ebpf:"data_ring"`
+	FreshConn          *ebpf.MapSpec `ebpf:"fresh_conn"`
+	LookBySlot         *ebpf.MapSpec `ebpf:"look_by_slot"`
+	NotesByInterrupted *ebpf.MapSpec `ebpf:"notes_by_interrupted"`
+	NotesByTask        *ebpf.MapSpec `ebpf:"notes_by_task"`
+	ProgressByConn     *ebpf.MapSpec `ebpf:"progress_by_conn"`
+	PythonByTgid       *ebpf.MapSpec `ebpf:"python_by_tgid"`
+	RecalledByTgid     *ebpf.MapSpec `ebpf:"recalled_by_tgid"`
+	RuleByPort         *ebpf.MapSpec `ebpf:"rule_by_port"`
+	ScratchBySlot      *ebpf.MapSpec `ebpf:"scratch_by_slot"`
+	SelectedCgroup     *ebpf.MapSpec `ebpf:"selected_cgroup"`
+	Stats              *ebpf.MapSpec `ebpf:"stats"`
+	VerdictByProgram   *ebpf.MapSpec `ebpf:"verdict_by_program"`
+	VerdictByTgid      *ebpf.MapSpec `ebpf:"verdict_by_tgid"`
 }
 
 // FentryVariableSpecs contains global variables before they are loaded into the kernel.
@@ -375,6 +384,8 @@ type FentryMapSpecs struct {
 type FentryVariableSpecs struct {
 	AbiTypes          *ebpf.VariableSpec `ebpf:"abi_types"`
 	AnnounceEpoch     *ebpf.VariableSpec `ebpf:"announce_epoch"`
+	NoteMask          *ebpf.VariableSpec `ebpf:"note_mask"`
+	NoteShift         *ebpf.VariableSpec `ebpf:"note_shift"`
 	Recalling         *ebpf.VariableSpec `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.VariableSpec `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.VariableSpec `ebpf:"response_head_bytes"`
@@ -404,24 +415,25 @@ func (o *FentryObjects) Close() error {
 //
 // It can be passed to LoadFentryObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FentryMaps struct {
-	CallerByInode    *ebpf.Map `ebpf:"caller_by_inode"`
-	ConnByAddr       *ebpf.Map `ebpf:"conn_by_addr"`
-	ConnOfSock       *ebpf.Map `ebpf:"conn_of_sock"`
-	ConnSeq          *ebpf.Map `ebpf:"conn_seq"`
-	ControlRing      *ebpf.Map `ebpf:"control_ring"`
-	DataRing         *ebpf.Map `ebpf:"data_ring"`
-	FreshConn        *ebpf.Map `ebpf:"fresh_conn"`
-	LookBySlot       *ebpf.Map `ebpf:"look_by_slot"`
-	NotesByTask      *ebpf.Map `ebpf:"notes_by_task"`
-	ProgressByConn   *ebpf.Map `ebpf:"progress_by_conn"`
-	PythonByTgid     *ebpf.Map `ebpf:"python_by_tgid"`
-	RecalledByTgid   *ebpf.Map `ebpf:"recalled_by_tgid"`
-	RuleByPort       *ebpf.Map `ebpf:"rule_by_port"`
-	ScratchBySlot    *ebpf.Map `ebpf:"scratch_by_slot"`
-	SelectedCgroup   *ebpf.Map `ebpf:"selected_cgroup"`
-	Stats            *ebpf.Map `ebpf:"stats"`
-	VerdictByProgram *ebpf.Map `ebpf:"verdict_by_program"`
-	VerdictByTgid    *ebpf.Map `ebpf:"verdict_by_tgid"`
+	CallerByInode      *ebpf.Map `ebpf:"caller_by_inode"`
+	ConnByAddr         *ebpf.Map `ebpf:"conn_by_addr"`
+	ConnOfSock         *ebpf.Map `ebpf:"conn_of_sock"`
+	ConnSeq            *ebpf.Map `ebpf:"conn_seq"`
+	ControlRing        *ebpf.Map `ebpf:"control_ring"`
+	DataRing           *ebpf.Map `ebpf:"data_ring"`
+	FreshConn          *ebpf.Map `ebpf:"fresh_conn"`
+	LookBySlot         *ebpf.Map `ebpf:"look_by_slot"`
+	NotesByInterrupted *ebpf.Map `ebpf:"notes_by_interrupted"`
+	NotesByTask        *ebpf.Map `ebpf:"notes_by_task"`
+	ProgressByConn     *ebpf.Map `ebpf:"progress_by_conn"`
+	PythonByTgid       *ebpf.Map `ebpf:"python_by_tgid"`
+	RecalledByTgid     *ebpf.Map `ebpf:"recalled_by_tgid"`
+	RuleByPort         *ebpf.Map `ebpf:"rule_by_port"`
+	ScratchBySlot      *ebpf.Map `ebpf:"scratch_by_slot"`
+	SelectedCgroup     *ebpf.Map `ebpf:"selected_cgroup"`
+	Stats              *ebpf.Map `ebpf:"stats"`
+	VerdictByProgram   *ebpf.Map `ebpf:"verdict_by_program"`
+	VerdictByTgid      *ebpf.Map `ebpf:"verdict_by_tgid"`
 }
 
 func (m *FentryMaps) Close() error {
@@ -434,6 +446,7 @@ func (m *FentryMaps) Close() error {
 		m.DataRing,
 		m.FreshConn,
 		m.LookBySlot,
+		m.NotesByInterrupted,
 		m.NotesByTask,
 		m.ProgressByConn,
 		m.PythonByTgid,
@@ -453,6 +466,8 @@ func (m *FentryMaps) Close() error {
 type FentryVariables struct {
 	AbiTypes          *ebpf.Variable `ebpf:"abi_types"`
 	AnnounceEpoch     *ebpf.Variable `ebpf:"announce_epoch"`
+	NoteMask          *ebpf.Variable `ebpf:"note_mask"`
+	NoteShift         *ebpf.Variable `ebpf:"note_shift"`
 	Recalling         *ebpf.Variable `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.Variable `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.Variable `ebpf:"response_head_bytes"`

@@ -44,6 +44,11 @@ type SockTracepointConn struct {
 	Early      [2][32]uint8
 }
 
+type SockTracepointInterruptNotes struct {
+	_  structs.HostLayout
+	On [2]uint64
+}
+
 type SockTracepointMmsg struct {
 	_    structs.HostLayout
 	Base uint64
@@ -51,9 +56,9 @@ type SockTracepointMmsg struct {
 	Pad  uint32
 }
 
-type SockTracepointNotes struct {
+type SockTracepointNoteLine struct {
 	_  structs.HostLayout
-	At [12]uint64
+	Of [32]uint16
 }
 
 type SockTracepointPortRule struct {
@@ -249,42 +254,45 @@ type SockTracepointVerdict struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	SockTracepointMapCallerByInode     = "caller_by_inode"
-	SockTracepointMapConnByAddr        = "conn_by_addr"
-	SockTracepointMapConnOfSock        = "conn_of_sock"
-	SockTracepointMapConnSeq           = "conn_seq"
-	SockTracepointMapControlRing       = "control_ring"
-	SockTracepointMapDataRing          = "data_ring"
-	SockTracepointMapFreshConn         = "fresh_conn"
-	SockTracepointMapLookBySlot        = "look_by_slot"
-	SockTracepointMapMmsgByTask        = "mmsg_by_task"
-	SockTracepointMapNotesByTask       = "notes_by_task"
-	SockTracepointMapProgressByConn    = "progress_by_conn"
-	SockTracepointMapPythonByTgid      = "python_by_tgid"
-	SockTracepointMapRecalledByTgid    = "recalled_by_tgid"
-	SockTracepointMapRuleByPort        = "rule_by_port"
-	SockTracepointMapScratchBySlot     = "scratch_by_slot"
-	SockTracepointMapSelectedCgroup    = "selected_cgroup"
-	SockTracepointMapStats             = "stats"
-	SockTracepointMapVerdictByProgram  = "verdict_by_program"
-	SockTracepointMapVerdictByTgid     = "verdict_by_tgid"
-	SockTracepointProgGoRoundTrip      = "go_round_trip"
-	SockTracepointProgProcessExec      = "process_exec"
-	SockTracepointProgProcessExit      = "process_exit"
-	SockTracepointProgProcessFork      = "process_fork"
-	SockTracepointProgSockDestroy      = "sock_destroy"
-	SockTracepointProgSockRecv         = "sock_recv"
-	SockTracepointProgSockSend         = "sock_send"
-	SockTracepointProgSockState        = "sock_state"
-	SockTracepointVarAbiTypes          = "abi_types"
-	SockTracepointVarAnnounceEpoch     = "announce_epoch"
-	SockTracepointVarRecalling         = "recalling"
-	SockTracepointVarRequestHeadBytes  = "request_head_bytes"
-	SockTracepointVarResponseHeadBytes = "response_head_bytes"
-	SockTracepointVarRole              = "role"
-	SockTracepointVarStandingIn        = "standing_in"
-	SockTracepointVarUseCgroup         = "use_cgroup"
-	SockTracepointVarUseSkStorage      = "use_sk_storage"
+	SockTracepointMapCallerByInode      = "caller_by_inode"
+	SockTracepointMapConnByAddr         = "conn_by_addr"
+	SockTracepointMapConnOfSock         = "conn_of_sock"
+	SockTracepointMapConnSeq            = "conn_seq"
+	SockTracepointMapControlRing        = "control_ring"
+	SockTracepointMapDataRing           = "data_ring"
+	SockTracepointMapFreshConn          = "fresh_conn"
+	SockTracepointMapLookBySlot         = "look_by_slot"
+	SockTracepointMapMmsgByTask         = "mmsg_by_task"
+	SockTracepointMapNotesByInterrupted = "notes_by_interrupted"
+	SockTracepointMapNotesByTask        = "notes_by_task"
+	SockTracepointMapProgressByConn     = "progress_by_conn"
+	SockTracepointMapPythonByTgid       = "python_by_tgid"
+	SockTracepointMapRecalledByTgid     = "recalled_by_tgid"
+	SockTracepointMapRuleByPort         = "rule_by_port"
+	SockTracepointMapScratchBySlot      = "scratch_by_slot"
+	SockTracepointMapSelectedCgroup     = "selected_cgroup"
+	SockTracepointMapStats              = "stats"
+	SockTracepointMapVerdictByProgram   = "verdict_by_program"
+	SockTracepointMapVerdictByTgid      = "verdict_by_tgid"
+	SockTracepointProgGoRoundTrip       = "go_round_trip"
+	SockTracepointProgProcessExec       = "process_exec"
+	SockTracepointProgProcessExit       = "process_exit"
+	SockTracepointProgProcessFork       = "process_fork"
+	SockTracepointProgSockDestroy       = "sock_destroy"
+	SockTracepointProgSockRecv          = "sock_recv"
+	SockTracepointProgSockSend          = "sock_send"
+	SockTracepointProgSockState         = "sock_state"
+	SockTracepointVarAbiTypes           = "abi_types"
+	SockTracepointVarAnnounceEpoch      = "announce_epoch"
+	SockTracepointVarNoteMask           = "note_mask"
+	SockTracepointVarNoteShift          = "note_shift"
+	SockTracepointVarRecalling          = "recalling"
+	SockTracepointVarRequestHeadBytes   = "request_head_bytes"
+	SockTracepointVarResponseHeadBytes  = "response_head_bytes"
+	SockTracepointVarRole               = "role"
+	SockTracepointVarStandingIn         = "standing_in"
+	SockTracepointVarUseCgroup          = "use_cgroup"
+	SockTracepointVarUseSkStorage       = "use_sk_storage"
 )
 
 // LoadSockTracepoint returns the embedded CollectionSpec for SockTracepoint.
@@ -343,25 +351,26 @@ type SockTracepointProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SockTracepointMapSpecs struct {
-	CallerByInode    *ebpf.MapSpec `ebpf:"caller_by_inode"`
-	ConnByAddr       *ebpf.MapSpec `ebpf:"conn_by_addr"`
-	ConnOfSock       *ebpf.MapSpec `ebpf:"conn_of_sock"`
-	ConnSeq          *ebpf.MapSpec `ebpf:"conn_seq"`
-	ControlRing      *ebpf.MapSpec `ebpf:"control_ring"`
-	DataRing         *ebpf.MapSpec `ebpf:"data_ring"`
-	FreshConn        *ebpf.MapSpec `ebpf:"fresh_conn"`
-	LookBySlot       *ebpf.MapSpec `ebpf:"look_by_slot"`
-	MmsgByTask       *ebpf.MapSpec `ebpf:"mmsg_by_task"`
-	NotesByTask      *ebpf.MapSpec `ebpf:"notes_by_task"`
-	ProgressByConn   *ebpf.MapSpec `ebpf:"progress_by_conn"`
-	PythonByTgid     *ebpf.MapSpec `ebpf:"python_by_tgid"`
-	RecalledByTgid   *ebpf.MapSpec `ebpf:"recalled_by_tgid"`
-	RuleByPort       *ebpf.MapSpec `ebpf:"rule_by_port"`
-	ScratchBySlot    *ebpf.MapSpec `ebpf:"scratch_by_slot"`
-	SelectedCgroup   *ebpf.MapSpec `ebpf:"selected_cgroup"`
-	Stats            *ebpf.MapSpec `ebpf:"stats"`
-	VerdictByProgram *ebpf.MapSpec `ebpf:"verdict_by_program"`
-	VerdictByTgid    *ebpf.MapSpec `ebpf:"verdict_by_tgid"`
+	CallerByInode      *ebpf.MapSpec `ebpf:"caller_by_inode"`
+	ConnByAddr         *ebpf.MapSpec `ebpf:"conn_by_addr"`
+	ConnOfSock         *ebpf.MapSpec `ebpf:"conn_of_sock"`
+	ConnSeq            *ebpf.MapSpec `ebpf:"conn_seq"`
+	ControlRing        *ebpf.MapSpec `ebpf:"control_ring"`
+	DataRing           *ebpf.MapSpec `ebpf:"data_ring"`
+	FreshConn          *ebpf.MapSpec `ebpf:"fresh_conn"`
+	LookBySlot         *ebpf.MapSpec `ebpf:"look_by_slot"`
+	MmsgByTask         *ebpf.MapSpec `ebpf:"mmsg_by_task"`
+	NotesByInterrupted *ebpf.MapSpec `ebpf:"notes_by_interrupted"`
+	NotesByTask        *ebpf.MapSpec `ebpf:"notes_by_task"`
+	ProgressByConn     *ebpf.MapSpec `ebpf:"progress_by_conn"`
+	PythonByTgid       *ebpf.MapSpec `ebpf:"python_by_tgid"`
+	RecalledByTgid     *ebpf.MapSpec `ebpf:"recalled_by_tgid"`
+	RuleByPort         *ebpf.MapSpec `ebpf:"rule_by_port"`
+	ScratchBySlot      *ebpf.MapSpec `ebpf:"scratch_by_slot"`
+	SelectedCgroup     *ebpf.MapSpec `ebpf:"selected_cgroup"`
+	Stats              *ebpf.MapSpec `ebpf:"stats"`
+	VerdictByProgram   *ebpf.MapSpec `ebpf:"verdict_by_program"`
+	VerdictByTgid      *ebpf.MapSpec `ebpf:"verdict_by_tgid"`
 }
 
 // SockTracepointVariableSpecs contains global variables before they are loaded into the kernel.
@@ -370,6 +379,8 @@ type SockTracepointMapSpecs struct {
 type SockTracepointVariableSpecs struct {
 	AbiTypes          *ebpf.VariableSpec `ebpf:"abi_types"`
 	AnnounceEpoch     *ebpf.VariableSpec `ebpf:"announce_epoch"`
+	NoteMask          *ebpf.VariableSpec `ebpf:"note_mask"`
+	NoteShift         *ebpf.VariableSpec `ebpf:"note_shift"`
 	Recalling         *ebpf.VariableSpec `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.VariableSpec `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.VariableSpec `ebpf:"response_head_bytes"`
@@ -399,25 +410,26 @@ func (o *SockTracepointObjects) Close() error {
 //
 // It can be passed to LoadSockTracepointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SockTracepointMaps struct {
-	CallerByInode    *ebpf.Map `ebpf:"caller_by_inode"`
-	ConnByAddr       *ebpf.Map `ebpf:"conn_by_addr"`
-	ConnOfSock       *ebpf.Map `ebpf:"conn_of_sock"`
-	ConnSeq          *ebpf.Map `ebpf:"conn_seq"`
-	ControlRing      *ebpf.Map `ebpf:"control_ring"`
-	DataRing         *ebpf.Map `ebpf:"data_ring"`
-	FreshConn        *ebpf.Map `ebpf:"fresh_conn"`
-	LookBySlot       *ebpf.Map `ebpf:"look_by_slot"`
-	MmsgByTask       *ebpf.Map `ebpf:"mmsg_by_task"`
-	NotesByTask      *ebpf.Map `ebpf:"notes_by_task"`
-	ProgressByConn   *ebpf.Map `ebpf:"progress_by_conn"`
-	PythonByTgid     *ebpf.Map `ebpf:"python_by_tgid"`
-	RecalledByTgid   *ebpf.Map `ebpf:"recalled_by_tgid"`
-	RuleByPort       *ebpf.Map `ebpf:"rule_by_port"`
-	ScratchBySlot    *ebpf.Map `ebpf:"scratch_by_slot"`
-	SelectedCgroup   *ebpf.Map `ebpf:"selected_cgroup"`
-	Stats            *ebpf.Map `ebpf:"stats"`
-	VerdictByProgram *ebpf.Map `ebpf:"verdict_by_program"`
-	VerdictByTgid    *ebpf.Map `ebpf:"verdict_by_tgid"`
+	CallerByInode      *ebpf.Map `ebpf:"caller_by_inode"`
+	ConnByAddr         *ebpf.Map `ebpf:"conn_by_addr"`
+	ConnOfSock         *ebpf.Map `ebpf:"conn_of_sock"`
+	ConnSeq            *ebpf.Map `ebpf:"conn_seq"`
+	ControlRing        *ebpf.Map `ebpf:"control_ring"`
+	DataRing           *ebpf.Map `ebpf:"data_ring"`
+	FreshConn          *ebpf.Map `ebpf:"fresh_conn"`
+	LookBySlot         *ebpf.Map `ebpf:"look_by_slot"`
+	MmsgByTask         *ebpf.Map `ebpf:"mmsg_by_task"`
+	NotesByInterrupted *ebpf.Map `ebpf:"notes_by_interrupted"`
+	NotesByTask        *ebpf.Map `ebpf:"notes_by_task"`
+	ProgressByConn     *ebpf.Map `ebpf:"progress_by_conn"`
+	PythonByTgid       *ebpf.Map `ebpf:"python_by_tgid"`
+	RecalledByTgid     *ebpf.Map `ebpf:"recalled_by_tgid"`
+	RuleByPort         *ebpf.Map `ebpf:"rule_by_port"`
+	ScratchBySlot      *ebpf.Map `ebpf:"scratch_by_slot"`
+	SelectedCgroup     *ebpf.Map `ebpf:"selected_cgroup"`
+	Stats              *ebpf.Map `ebpf:"stats"`
+	VerdictByProgram   *ebpf.Map `ebpf:"verdict_by_program"`
+	VerdictByTgid      *ebpf.Map `ebpf:"verdict_by_tgid"`
 }
 
 func (m *SockTracepointMaps) Close() error {
@@ -431,6 +443,7 @@ func (m *SockTracepointMaps) Close() error {
 		m.FreshConn,
 		m.LookBySlot,
 		m.MmsgByTask,
+		m.NotesByInterrupted,
 		m.NotesByTask,
 		m.ProgressByConn,
 		m.PythonByTgid,
@@ -450,6 +463,8 @@ func (m *SockTracepointMaps) Close() error {
 type SockTracepointVariables struct {
 	AbiTypes          *ebpf.Variable `ebpf:"abi_types"`
 	AnnounceEpoch     *ebpf.Variable `ebpf:"announce_epoch"`
+	NoteMask          *ebpf.Variable `ebpf:"note_mask"`
+	NoteShift         *ebpf.Variable `ebpf:"note_shift"`
 	Recalling         *ebpf.Variable `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.Variable `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.Variable `ebpf:"response_head_bytes"`

@@ -44,9 +44,14 @@ type SyscallTracepointConn struct {
 	Early      [2][32]uint8
 }
 
-type SyscallTracepointNotes struct {
+type SyscallTracepointInterruptNotes struct {
 	_  structs.HostLayout
-	At [12]uint64
+	On [2]uint64
+}
+
+type SyscallTracepointNoteLine struct {
+	_  structs.HostLayout
+	Of [32]uint16
 }
 
 type SyscallTracepointPortRule struct {
@@ -242,40 +247,43 @@ type SyscallTracepointVerdict struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	SyscallTracepointMapCallerByInode     = "caller_by_inode"
-	SyscallTracepointMapConnByAddr        = "conn_by_addr"
-	SyscallTracepointMapConnOfSock        = "conn_of_sock"
-	SyscallTracepointMapConnSeq           = "conn_seq"
-	SyscallTracepointMapControlRing       = "control_ring"
-	SyscallTracepointMapDataRing          = "data_ring"
-	SyscallTracepointMapFreshConn         = "fresh_conn"
-	SyscallTracepointMapLookBySlot        = "look_by_slot"
-	SyscallTracepointMapNotesByTask       = "notes_by_task"
-	SyscallTracepointMapProgressByConn    = "progress_by_conn"
-	SyscallTracepointMapPythonByTgid      = "python_by_tgid"
-	SyscallTracepointMapRecalledByTgid    = "recalled_by_tgid"
-	SyscallTracepointMapRuleByPort        = "rule_by_port"
-	SyscallTracepointMapScratchBySlot     = "scratch_by_slot"
-	SyscallTracepointMapSelectedCgroup    = "selected_cgroup"
-	SyscallTracepointMapStats             = "stats"
-	SyscallTracepointMapVerdictByProgram  = "verdict_by_program"
-	SyscallTracepointMapVerdictByTgid     = "verdict_by_tgid"
-	SyscallTracepointProgGoRoundTrip      = "go_round_trip"
-	SyscallTracepointProgProcessExec      = "process_exec"
-	SyscallTracepointProgProcessExit      = "process_exit"
-	SyscallTracepointProgProcessFork      = "process_fork"
-	SyscallTracepointProgSockDestroy      = "sock_destroy"
-	SyscallTracepointProgSockState        = "sock_state"
-	SyscallTracepointProgSyscallExit      = "syscall_exit"
-	SyscallTracepointVarAbiTypes          = "abi_types"
-	SyscallTracepointVarAnnounceEpoch     = "announce_epoch"
-	SyscallTracepointVarRecalling         = "recalling"
-	SyscallTracepointVarRequestHeadBytes  = "request_head_bytes"
-	SyscallTracepointVarResponseHeadBytes = "response_head_bytes"
-	SyscallTracepointVarRole              = "role"
-	SyscallTracepointVarStandingIn        = "standing_in"
-	SyscallTracepointVarUseCgroup         = "use_cgroup"
-	SyscallTracepointVarUseSkStorage      = "use_sk_storage"
+	SyscallTracepointMapCallerByInode      = "caller_by_inode"
+	SyscallTracepointMapConnByAddr         = "conn_by_addr"
+	SyscallTracepointMapConnOfSock         = "conn_of_sock"
+	SyscallTracepointMapConnSeq            = "conn_seq"
+	SyscallTracepointMapControlRing        = "control_ring"
+	SyscallTracepointMapDataRing           = "data_ring"
+	SyscallTracepointMapFreshConn          = "fresh_conn"
+	SyscallTracepointMapLookBySlot         = "look_by_slot"
+	SyscallTracepointMapNotesByInterrupted = "notes_by_interrupted"
+	SyscallTracepointMapNotesByTask        = "notes_by_task"
+	SyscallTracepointMapProgressByConn     = "progress_by_conn"
+	SyscallTracepointMapPythonByTgid       = "python_by_tgid"
+	SyscallTracepointMapRecalledByTgid     = "recalled_by_tgid"
+	SyscallTracepointMapRuleByPort         = "rule_by_port"
+	SyscallTracepointMapScratchBySlot      = "scratch_by_slot"
+	SyscallTracepointMapSelectedCgroup     = "selected_cgroup"
+	SyscallTracepointMapStats              = "stats"
+	SyscallTracepointMapVerdictByProgram   = "verdict_by_program"
+	SyscallTracepointMapVerdictByTgid      = "verdict_by_tgid"
+	SyscallTracepointProgGoRoundTrip       = "go_round_trip"
+	SyscallTracepointProgProcessExec       = "process_exec"
+	SyscallTracepointProgProcessExit       = "process_exit"
+	SyscallTracepointProgProcessFork       = "process_fork"
+	SyscallTracepointProgSockDestroy       = "sock_destroy"
+	SyscallTracepointProgSockState         = "sock_state"
+	SyscallTracepointProgSyscallExit       = "syscall_exit"
+	SyscallTracepointVarAbiTypes           = "abi_types"
+	SyscallTracepointVarAnnounceEpoch      = "announce_epoch"
+	SyscallTracepointVarNoteMask           = "note_mask"
+	SyscallTracepointVarNoteShift          = "note_shift"
+	SyscallTracepointVarRecalling          = "recalling"
+	SyscallTracepointVarRequestHeadBytes   = "request_head_bytes"
+	SyscallTracepointVarResponseHeadBytes  = "response_head_bytes"
+	SyscallTracepointVarRole               = "role"
+	SyscallTracepointVarStandingIn         = "standing_in"
+	SyscallTracepointVarUseCgroup          = "use_cgroup"
+	SyscallTracepointVarUseSkStorage       = "use_sk_storage"
 )
 
 // LoadSyscallTracepoint returns the embedded CollectionSpec for SyscallTracepoint.
@@ -333,24 +341,25 @@ type SyscallTracepointProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SyscallTracepointMapSpecs struct {
-	CallerByInode    *ebpf.MapSpec `ebpf:"caller_by_inode"`
-	ConnByAddr       *ebpf.MapSpec `ebpf:"conn_by_addr"`
-	ConnOfSock       *ebpf.MapSpec `ebpf:"conn_of_sock"`
-	ConnSeq          *ebpf.MapSpec `ebpf:"conn_seq"`
-	ControlRing      *ebpf.MapSpec `ebpf:"control_ring"`
-	DataRing         *ebpf.MapSpec `ebpf:"data_ring"`
-	FreshConn        *ebpf.MapSpec `ebpf:"fresh_conn"`
-	LookBySlot       *ebpf.MapSpec `ebpf:"look_by_slot"`
-	NotesByTask      *ebpf.MapSpec `ebpf:"notes_by_task"`
-	ProgressByConn   *ebpf.MapSpec `ebpf:"progress_by_conn"`
-	PythonByTgid     *ebpf.MapSpec `ebpf:"python_by_tgid"`
-	RecalledByTgid   *ebpf.MapSpec `ebpf:"recalled_by_tgid"`
-	RuleByPort       *ebpf.MapSpec `ebpf:"rule_by_port"`
-	ScratchBySlot    *ebpf.MapSpec `ebpf:"scratch_by_slot"`
-	SelectedCgroup   *ebpf.MapSpec `ebpf:"selected_cgroup"`
-	Stats            *ebpf.MapSpec `ebpf:"stats"`
-	VerdictByProgram *ebpf.MapSpec `ebpf:"verdict_by_program"`
-	VerdictByTgid    *ebpf.MapSpec `ebpf:"verdict_by_tgid"`
+	CallerByInode      *ebpf.MapSpec `ebpf:"caller_by_inode"`
+	ConnByAddr         *ebpf.MapSpec `ebpf:"conn_by_addr"`
+	ConnOfSock         *ebpf.MapSpec `ebpf:"conn_of_sock"`
+	ConnSeq            *ebpf.MapSpec `ebpf:"conn_seq"`
+	ControlRing        *ebpf.MapSpec `ebpf:"control_ring"`
+	DataRing           *ebpf.MapSpec `ebpf:"data_ring"`
+	FreshConn          *ebpf.MapSpec `ebpf:"fresh_conn"`
+	LookBySlot         *ebpf.MapSpec `ebpf:"look_by_slot"`
+	NotesByInterrupted *ebpf.MapSpec `ebpf:"notes_by_interrupted"`
+	NotesByTask        *ebpf.MapSpec `ebpf:"notes_by_task"`
+	ProgressByConn     *ebpf.MapSpec `ebpf:"progress_by_conn"`
+	PythonByTgid       *ebpf.MapSpec `ebpf:"python_by_tgid"`
+	RecalledByTgid     *ebpf.MapSpec `ebpf:"recalled_by_tgid"`
+	RuleByPort         *ebpf.MapSpec `ebpf:"rule_by_port"`
+	ScratchBySlot      *ebpf.MapSpec `ebpf:"scratch_by_slot"`
+	SelectedCgroup     *ebpf.MapSpec `ebpf:"selected_cgroup"`
+	Stats              *ebpf.MapSpec `ebpf:"stats"`
+	VerdictByProgram   *ebpf.MapSpec `ebpf:"verdict_by_program"`
+	VerdictByTgid      *ebpf.MapSpec `ebpf:"verdict_by_tgid"`
 }
 
 // SyscallTracepointVariableSpecs contains global variables before they are loaded into the kernel.
@@ -359,6 +368,8 @@ type SyscallTracepointMapSpecs struct {
 type SyscallTracepointVariableSpecs struct {
 	AbiTypes          *ebpf.VariableSpec `ebpf:"abi_types"`
 	AnnounceEpoch     *ebpf.VariableSpec `ebpf:"announce_epoch"`
+	NoteMask          *ebpf.VariableSpec `ebpf:"note_mask"`
+	NoteShift         *ebpf.VariableSpec `ebpf:"note_shift"`
 	Recalling         *ebpf.VariableSpec `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.VariableSpec `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.VariableSpec `ebpf:"response_head_bytes"`
@@ -388,24 +399,25 @@ func (o *SyscallTracepointObjects) Close() error {
 //
 // It can be passed to LoadSyscallTracepointObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SyscallTracepointMaps struct {
-	CallerByInode    *ebpf.Map `ebpf:"caller_by_inode"`
-	ConnByAddr       *ebpf.Map `ebpf:"conn_by_addr"`
-	ConnOfSock       *ebpf.Map `ebpf:"conn_of_sock"`
-	ConnSeq          *ebpf.Map `ebpf:"conn_seq"`
-	ControlRing      *ebpf.Map `ebpf:"control_ring"`
-	DataRing         *ebpf.Map `ebpf:"data_ring"`
-	FreshConn        *ebpf.Map `ebpf:"fresh_conn"`
-	LookBySlot       *ebpf.Map `ebpf:"look_by_slot"`
-	NotesByTask      *ebpf.Map `ebpf:"notes_by_task"`
-	ProgressByConn   *ebpf.Map `ebpf:"progress_by_conn"`
-	PythonByTgid     *ebpf.Map `ebpf:"python_by_tgid"`
-	RecalledByTgid   *ebpf.Map `ebpf:"recalled_by_tgid"`
-	RuleByPort       *ebpf.Map `ebpf:"rule_by_port"`
-	ScratchBySlot    *ebpf.Map `ebpf:"scratch_by_slot"`
-	SelectedCgroup   *ebpf.Map `ebpf:"selected_cgroup"`
-	Stats            *ebpf.Map `ebpf:"stats"`
-	VerdictByProgram *ebpf.Map `ebpf:"verdict_by_program"`
-	VerdictByTgid    *ebpf.Map `ebpf:"verdict_by_tgid"`
+	CallerByInode      *ebpf.Map `ebpf:"caller_by_inode"`
+	ConnByAddr         *ebpf.Map `ebpf:"conn_by_addr"`
+	ConnOfSock         *ebpf.Map `ebpf:"conn_of_sock"`
+	ConnSeq            *ebpf.Map `ebpf:"conn_seq"`
+	ControlRing        *ebpf.Map `ebpf:"control_ring"`
+	DataRing           *ebpf.Map `ebpf:"data_ring"`
+	FreshConn          *ebpf.Map `ebpf:"fresh_conn"`
+	LookBySlot         *ebpf.Map `ebpf:"look_by_slot"`
+	NotesByInterrupted *ebpf.Map `ebpf:"notes_by_interrupted"`
+	NotesByTask        *ebpf.Map `ebpf:"notes_by_task"`
+	ProgressByConn     *ebpf.Map `ebpf:"progress_by_conn"`
+	PythonByTgid       *ebpf.Map `ebpf:"python_by_tgid"`
+	RecalledByTgid     *ebpf.Map `ebpf:"recalled_by_tgid"`
+	RuleByPort         *ebpf.Map `ebpf:"rule_by_port"`
+	ScratchBySlot      *ebpf.Map `ebpf:"scratch_by_slot"`
+	SelectedCgroup     *ebpf.Map `ebpf:"selected_cgroup"`
+	Stats              *ebpf.Map `ebpf:"stats"`
+	VerdictByProgram   *ebpf.Map `ebpf:"verdict_by_program"`
+	VerdictByTgid      *ebpf.Map `ebpf:"verdict_by_tgid"`
 }
 
 func (m *SyscallTracepointMaps) Close() error {
@@ -418,6 +430,7 @@ func (m *SyscallTracepointMaps) Close() error {
 		m.DataRing,
 		m.FreshConn,
 		m.LookBySlot,
+		m.NotesByInterrupted,
 		m.NotesByTask,
 		m.ProgressByConn,
 		m.PythonByTgid,
@@ -437,6 +450,8 @@ func (m *SyscallTracepointMaps) Close() error {
 type SyscallTracepointVariables struct {
 	AbiTypes          *ebpf.Variable `ebpf:"abi_types"`
 	AnnounceEpoch     *ebpf.Variable `ebpf:"announce_epoch"`
+	NoteMask          *ebpf.Variable `ebpf:"note_mask"`
+	NoteShift         *ebpf.Variable `ebpf:"note_shift"`
 	Recalling         *ebpf.Variable `ebpf:"recalling"`
 	RequestHeadBytes  *ebpf.Variable `ebpf:"request_head_bytes"`
 	ResponseHeadBytes *ebpf.Variable `ebpf:"response_head_bytes"`

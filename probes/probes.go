@@ -194,17 +194,12 @@ func configure(spec *ebpf.CollectionSpec, o Options, storage bool) error {
 		"response_head_bytes": uint32(o.ResponseHead),
 		"use_cgroup":          o.SelectCgroups,
 		"use_sk_storage":      storage,
-		"role":                roleAlone,
 	}
-	if o.standIns {
-		knobs["role"] = roleFirst
-	} else {
-		spec.Maps["notes_by_task"].MaxEntries = 1
+	if err := set(spec, knobs); err != nil {
+		return err
 	}
-	for name, v := range knobs {
-		if err := spec.Variables[name].Set(v); err != nil {
-			return fmt.Errorf("set %s: %w", name, err)
-		}
+	if err := configureStandIns(spec, o.standIns); err != nil {
+		return err
 	}
 	preallocate(spec)
 	spec.Maps["data_ring"].MaxEntries = uint32(o.RingBytes)
@@ -213,6 +208,16 @@ func configure(spec *ebpf.CollectionSpec, o Options, storage bool) error {
 	spec.Maps["conn_by_addr"].MaxEntries = uint32(max(o.Connections, 1))
 	if storage {
 		spec.Maps["conn_by_addr"].MaxEntries = 1
+	}
+	return nil
+}
+
+// set sets load-time constants.
+func set(spec *ebpf.CollectionSpec, knobs map[string]any) error {
+	for name, v := range knobs {
+		if err := spec.Variables[name].Set(v); err != nil {
+			return fmt.Errorf("set %s: %w", name, err)
+		}
 	}
 	return nil
 }

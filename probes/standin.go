@@ -5,7 +5,11 @@ package probes
 import (
 	"fmt"
 	"maps"
+	"math/bits"
+	"os"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/cilium/ebpf"
 )
@@ -16,6 +20,41 @@ const (
 	roleFirst
 	roleStandIn
 )
+
+// tasksPerLine is TASKS_PER_LINE in bpf/include/standin.h.
+const tasksPerLine = 32
+
+// notes returns how many lines of notes there must be for as many tasks as this
+// machine can have: a power of two, so that a thread id tells its line by its
+// lower bits. A task beyond gets none, and stand-ins work for it.
+func notes() (lines uint32, err error) {
+	const file = "/proc/sys/kernel/pid_max"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return 0, fmt.Errorf("find out how many tasks there can be: %w", err)
+	}
+	most, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 22+1) // PID_MAX_LIMIT is 1 << 22
+	if err != nil || most == 0 {
+		return 0, fmt.Errorf("find out how many tasks there can be: %s: %q is no number of tasks", file, text)
+	}
+	return max(uint32(1)<<bits.Len64(most-1)/tasksPerLine, 1), nil
+}
+
+// configureStandIns sets the roles before loading.
+func configureStandIns(spec *ebpf.CollectionSpec, standIns bool) error {
+	role, lines := roleAlone, uint32(1)
+	if standIns {
+		var err error
+		if lines, err = notes(); err != nil {
+			return err
+		}
+		role = roleFirst
+	} else {
+		spec.Maps["notes_by_interrupted"].MaxEntries = 1
+	}
+	spec.Maps["notes_by_task"].MaxEntries = lines
+	return set(spec, map[string]any{"role": role, "note_mask": lines - 1, "note_shift": uint32(bits.Len32(lines - 1))})
+}
 
 // standInFromNow has the stand-ins begin, once all programs are attached: what ran
 // before one of the two was there would look as if it had been skipped.

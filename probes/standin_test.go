@@ -25,6 +25,9 @@ func TestStandInsRunBehind(t *testing.T) {
 	for _, b := range Backends() {
 		t.Run(string(b), func(t *testing.T) {
 			p, err := open(b, opts, types, kernel)
+			if err != nil && rejected(err) {
+				t.Fatalf("%+v", err)
+			}
 			if err != nil {
 				t.Skipf("this kernel does not take the backend: %v", err)
 			}

@@ -104,7 +104,7 @@ void *host_lookup(const struct host_map_def *d, const void *key)
 
 	if (*at)
 		return (*at)->value;
-	if (d->type != BPF_MAP_TYPE_PERCPU_ARRAY || *(const u32 *)key >= d->max)
+	if ((d->type != BPF_MAP_TYPE_PERCPU_ARRAY && d->type != BPF_MAP_TYPE_ARRAY) || *(const u32 *)key >= d->max)
 		return NULL;
 	return host_add(m, d->key_size, key, d->value_size, NULL); /* an array has all its entries */
 }

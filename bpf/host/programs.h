@@ -13,6 +13,8 @@ static bool host_use_cgroup, host_use_storage;
 #define request_head_bytes host_request_head
 #define response_head_bytes host_response_head
 #define role host_role
+#define note_mask 15
+#define note_shift 4
 #define use_cgroup host_use_cgroup
 #define use_sk_storage host_use_storage
 

@@ -4,12 +4,14 @@
 
 #define SITE_OF_RECEIVES (BACKEND == BACKEND_SYSCALL_TRACEPOINT ? SITE_SEND : SITE_RECV)
 
-static u64 note_at(u32 site)
-{
-	const u64 task = bpf_get_current_pid_tgid();
-	const struct notes *n = bpf_map_lookup_elem(&notes_by_task, &task);
+/* As many tasks as there is room for notes about. */
+#define NOTED_TASKS ((note_mask + 1) * TASKS_PER_LINE)
 
-	return n ? n->at[site] : 0;
+static bool note_at(u32 site)
+{
+	const u16 *notes = notes_of_task();
+
+	return notes && *notes & 1 << site;
 }
 
 /* The first runs and its stand-in behind it: one does the work. */
@@ -42,7 +44,8 @@ static void notes_are_bounded(void)
 {
 	struct host_sock *s = new_sock(AF_INET);
 
-	host.no_room_in = &notes_by_task;
+	host.tgid = host.tid = NOTED_TASKS;
+	host_judge(NOTED_TASKS, VERDICT_SELECTED);
 	host_role = ROLE_FIRST;
 	RECEIVES(s, request);
 	CHECK(!kept.count && host_stat(STAT_UNNOTED) == 1, "the first leaves it to its stand-in");
@@ -53,6 +56,41 @@ static void notes_are_bounded(void)
 	standing_in = 0;
 	SENDS(s, response);
 	CHECK(count_of(EV_DATA) == 2, "unless there is none yet");
+}
+
+/* Each task has notes of its own. */
+static void notes_are_apart(void)
+{
+	u16 *of[NOTED_TASKS];
+
+	for (u32 i = 0; i < NOTED_TASKS; i++) {
+		host.tid = i;
+		of[i] = notes_of_task();
+		CHECK(of[i] && !*of[i], "task %u", i);
+		if (of[i])
+			*of[i] = 1;
+	}
+	host.tid = NOTED_TASKS;
+	CHECK(!notes_of_task(), "none beyond");
+}
+
+/* An interrupt of a task between a program and its stand-in leaves the task's note alone, and has one of its own. */
+static void interrupts_have_notes(void)
+{
+	struct sock of_task = {}, of_packet = {};
+
+	host_role = ROLE_FIRST;
+	sock_state(&of_task, TCP_CLOSE, TCP_SYN_SENT);
+	sock_destroy(&of_packet);
+	host_role = ROLE_STAND_IN;
+	sock_destroy(&of_packet);
+	sock_state(&of_task, TCP_CLOSE, TCP_SYN_SENT);
+	CHECK(!host_stat(STAT_STOOD_IN) && !host_stat(STAT_STOOD_IN_ENDS), "the first of both was run");
+	host.no_room_in = &notes_by_interrupted;
+	host.tid++;
+	host_role = ROLE_FIRST;
+	sock_destroy(&of_packet);
+	CHECK(host_stat(STAT_UNNOTED) == 1, "no room for one: left to the stand-in");
 }
 
 /* The kernel skips the first, since another task's is under way. */

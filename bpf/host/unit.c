@@ -53,6 +53,8 @@ static const struct test tests[] = {
 	{"a stand-in stands in", stand_in_stands_in},
 	{"stand-ins wait", stand_ins_wait},
 	{"notes are bounded", notes_are_bounded},
+	{"notes are apart", notes_are_apart},
+	{"interrupts have notes", interrupts_have_notes},
 	{"ends are stood in for", ends_are_stood_in_for},
 	{"execs are stood in for", execs_are_stood_in_for},
 	{"stand-ins have ids", stand_ins_have_ids},

@@ -36,3 +36,5 @@ enum role {
 };
 
 const volatile u32 role = ROLE_ALONE;
+const volatile u32 note_mask = 0;  /* where a task has its notes */
+const volatile u32 note_shift = 0;

@@ -9,11 +9,12 @@
 
 /* Programs with a stand-in. Those of which one at most is attached share a site. */
 enum site {
-	SITE_FORK = 0,
+	SITE_STATE = 0, /* run by interrupts, too */
+	SITE_DESTROY,
+	SITE_INTERRUPTS, /* how many are; the others are run by tasks only */
+	SITE_FORK = SITE_INTERRUPTS,
 	SITE_EXEC,
 	SITE_EXIT,
-	SITE_STATE,
-	SITE_DESTROY,
 	SITE_SEND,
 	SITE_RECV,
 	SITE_UNIX_SEND,
@@ -24,74 +25,117 @@ enum site {
 	SITE_MAX,
 };
 
-struct notes {
-	u64 at[SITE_MAX]; /* enum site -> what the first program works on, 0: it was not run, or its stand-in knows */
+#define TASKS_PER_LINE 32
+
+/* Neighbours are far apart: they run on different processors. */
+struct note_line {
+	u16 of[TASKS_PER_LINE]; /* a bit for each enum site: the first program was run, its stand-in was not yet */
 };
 
-/* pid_tgid -> notes about the task. Written and read by the two programs of each site, of every task that
- * they see. Used iff role. */
+/* thread id & note_mask -> the notes of the task at thread id >> note_shift, and of others. Each task's are
+ * written and read by the programs that it runs. Used iff role. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, u64);
-	__type(value, struct notes);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1024); /* user space makes it note_mask + 1 */
+	__type(key, u32);
+	__type(value, struct note_line);
 } notes_by_task SEC(".maps");
 
-static const struct notes no_notes;
+struct interrupt_notes {
+	u64 on[SITE_INTERRUPTS]; /* enum site -> the socket that the first program was run for, 0: its stand-in knows */
+};
 
-/* Whoever runs: in an interrupt of an idle processor, that one. */
-static __always_inline u64 noted_task(void)
-{
-	const u64 task = bpf_get_current_pid_tgid();
+/* pid_tgid of whoever was interrupted -> notes. An interrupt finds those of the task, which must not be
+ * taken for its own. Used iff role. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u64);
+	__type(value, struct interrupt_notes);
+} notes_by_interrupted SEC(".maps");
 
-	return task ? task : bpf_get_smp_processor_id() + 1;
-}
+static const struct interrupt_notes no_notes;
 
 /* Are both programs of every site attached? Written by user space. */
 u32 standing_in;
 
-static __always_inline bool note_left(u32 site, u64 on)
+/* The first program found no place for a note: its stand-in finds none, and works. */
+static __always_inline bool note_refused(void)
 {
-	const u64 task = noted_task();
-	struct notes *n = bpf_map_lookup_elem(&notes_by_task, &task);
+	stat_add(STAT_UNNOTED, 1);
+	return !standing_in;
+}
 
-	if (!n) {
-		bpf_map_update_elem(&notes_by_task, &task, &no_notes, BPF_NOEXIST);
-		n = bpf_map_lookup_elem(&notes_by_task, &task);
-	}
-	if (!n) {
-		stat_add(STAT_UNNOTED, 1);
-		return !standing_in; /* the stand-in finds no note either, and works */
-	}
-	n->at[site] = on;
+/* Does the stand-in, which found no note, work? */
+static __always_inline bool stand_in(u32 stat)
+{
+	if (!standing_in)
+		return false;
+	stat_add(stat, 1);
 	return true;
 }
 
-static __always_inline bool note_missing(u32 site, u64 on)
+static __always_inline u16 *notes_of_task(void)
 {
-	const u64 task = noted_task();
-	struct notes *n = bpf_map_lookup_elem(&notes_by_task, &task);
+	const u32 tid = bpf_get_current_pid_tgid(), line = tid & note_mask, at = tid >> note_shift;
+	struct note_line *l = bpf_map_lookup_elem(&notes_by_task, &line);
 
-	if (n && n->at[site] == on) {
-		n->at[site] = 0;
-		return false;
-	}
-	if (!standing_in)
-		return false;
-	stat_add(site == SITE_STATE || site == SITE_DESTROY ? STAT_STOOD_IN_ENDS : STAT_STOOD_IN, 1);
-	return true;
+	if (!l || at >= TASKS_PER_LINE)
+		return NULL;
+	barrier_var(l); /* or clang adds to it before it was compared */
+	return &l->of[at];
 }
 
 /* Is the work of a site on this program? Asked once, before anything else. */
+static __always_inline bool on_duty(u32 site)
+{
+	const u16 note = 1 << site;
+
+	if (role == ROLE_ALONE)
+		return true;
+	u16 *notes = notes_of_task();
+
+	if (role == ROLE_FIRST) {
+		if (!notes)
+			return note_refused();
+		*notes |= note;
+		return true;
+	}
+	if (notes && *notes & note) {
+		*notes &= ~note;
+		return false;
+	}
+	return stand_in(STAT_STOOD_IN);
+}
+
+static __always_inline bool interrupt_noted(u32 site, u64 task, u64 on)
+{
+	struct interrupt_notes *n = bpf_map_lookup_elem(&notes_by_interrupted, &task);
+
+	if (!n) {
+		bpf_map_update_elem(&notes_by_interrupted, &task, &no_notes, BPF_NOEXIST);
+		n = bpf_map_lookup_elem(&notes_by_interrupted, &task);
+	}
+	if (n)
+		n->on[site] = on;
+	return n;
+}
+
+/* The same where interrupts run the site, too, for sockets of anybody. */
 static __always_inline bool on_duty_for(u32 site, u64 on)
 {
 	if (role == ROLE_ALONE)
 		return true;
-	return role == ROLE_FIRST ? note_left(site, on) : note_missing(site, on);
-}
+	const u64 current = bpf_get_current_pid_tgid();
+	const u64 task = current ? current : bpf_get_smp_processor_id() + 1; /* no task: each processor has an idle one */
 
-/* The same where no interrupt runs it: a task works on one thing at a time. */
-static __always_inline bool on_duty(u32 site)
-{
-	return on_duty_for(site, 1);
+	if (role == ROLE_FIRST)
+		return interrupt_noted(site, task, on) || note_refused();
+	struct interrupt_notes *n = bpf_map_lookup_elem(&notes_by_interrupted, &task);
+
+	if (n && n->on[site] == on) {
+		n->on[site] = 0;
+		return false;
+	}
+	return stand_in(STAT_STOOD_IN_ENDS);
 }

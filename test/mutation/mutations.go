@@ -113,11 +113,12 @@ func selection() []mutation {
 func standIns() []mutation {
 	const area = "stand-ins"
 	return append(in(area, "bpf/include/standin.h", kernel(sock),
-		[3]string{"nobody stands in", "if (n && n->at[site] == on)", "if (n || !n)"},
-		[3]string{"everything is done twice", "if (n && n->at[site] == on)", "if (0)"},
-		[3]string{"a note for one socket is one for all", "if (n && n->at[site] == on)", "if (n && n->at[site])"},
-		[3]string{"notes stay", "n->at[site] = 0;\n\t\treturn false;", "return false;"},
-		[3]string{"whoever stands in is not counted", "stat_add(site == SITE_STATE || site == SITE_DESTROY ? STAT_STOOD_IN_ENDS : STAT_STOOD_IN, 1);", ""},
+		[3]string{"nobody stands in", "if (notes && *notes & note)", "if (notes || !notes)"},
+		[3]string{"everything is done twice", "if (notes && *notes & note)", "if (0)"},
+		[3]string{"a note for one socket is one for all", "if (n && n->on[site] == on)", "if (n && n->on[site])"},
+		[3]string{"notes stay", "*notes &= ~note;", ";"},
+		[3]string{"tasks share notes", "&l->of[at]", "&l->of[0]"},
+		[3]string{"whoever stands in is not counted", "stat_add(stat, 1);", ";"},
 	), in(area, "bpf/include/conn.h", kernel(sock),
 		[3]string{"connections of both are one", "slot << 1 | (role == ROLE_STAND_IN)", "slot << 1"},
 	)...)
