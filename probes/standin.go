@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/bits"
-	"os"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/cilium/ebpf"
 )
@@ -21,38 +18,21 @@ const (
 	roleStandIn
 )
 
-// tasksPerLine is TASKS_PER_LINE in bpf/include/standin.h.
-const tasksPerLine = 32
-
-// notes returns how many lines of notes there must be for as many tasks as this
-// machine can have: a power of two, so that a thread id tells its line by its
-// lower bits. A task beyond gets none, and stand-ins work for it.
-func notes() (lines uint32, err error) {
-	const file = "/proc/sys/kernel/pid_max"
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return 0, fmt.Errorf("find out how many tasks there can be: %w", err)
-	}
-	most, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 22+1) // PID_MAX_LIMIT is 1 << 22
-	if err != nil || most == 0 {
-		return 0, fmt.Errorf("find out how many tasks there can be: %s: %q is no number of tasks", file, text)
-	}
-	return max(uint32(1)<<bits.Len64(most-1)/tasksPerLine, 1), nil
-}
-
 // configureStandIns sets the roles before loading.
 func configureStandIns(spec *ebpf.CollectionSpec, standIns bool) error {
+	notes, interrupted := spec.Maps["notes_by_task"], spec.Maps["notes_by_interrupted"]
 	role, lines := roleAlone, uint32(1)
 	if standIns {
-		var err error
-		if lines, err = notes(); err != nil {
+		tasks, err := taskLimit()
+		if err != nil {
 			return err
 		}
-		role = roleFirst
+		const noteBytes = 2 // of each task, of[] in struct note_line
+		role, lines = roleFirst, noteLines(tasks, notes.ValueSize/noteBytes)
 	} else {
-		spec.Maps["notes_by_interrupted"].MaxEntries = 1
+		interrupted.MaxEntries = 1
 	}
-	spec.Maps["notes_by_task"].MaxEntries = lines
+	notes.MaxEntries = lines
 	return set(spec, map[string]any{"role": role, "note_mask": lines - 1, "note_shift": uint32(bits.Len32(lines - 1))})
 }
 
