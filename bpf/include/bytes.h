@@ -3,7 +3,8 @@
  * and after that only count. */
 #pragma once
 
-/* n, of which the verifier then knows nothing: paths that left it with different bounds go on as one. */
+/* n, of which the verifier then knows nothing: paths that left it with different bounds go on as one
+ * (docs/adr/0012-the-verifier-forgets-numbers.md). */
 static __always_inline u32 opaque(struct scratch *sc, u32 n)
 {
 	*(volatile u32 *)&sc->opaque = n;

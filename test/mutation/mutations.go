@@ -65,7 +65,7 @@ func positions() []mutation {
 		[3]string{"every call is a turn", "if (turn)\n\t\tc->turn++;", "c->turn++;"},
 		[3]string{"the budget is never spent", "c->budget[dir] -= ship;", ";"},
 		[3]string{"a turn gives no records", "if (turn || head != HEAD_NONE)", "if (head != HEAD_NONE)"},
-		[3]string{"held bytes are not counted", "len += held;", ";"},
+		[3]string{"held bytes are not counted", "len = opaque(sc, len + held);", "len = opaque(sc, len);"},
 		[3]string{"held bytes do not join a gap", "c->pos[dir] += c->early_len[dir]; /* what", "/* what"},
 		[3]string{"the tail lies behind the call", "return fetch_tail(sc, slot, len - held);", "return fetch_tail(sc, slot, len);"},
 		[3]string{"held bytes are displaced", "if (got < ship && !(sc->ev.flags & DATA_EARLY))", "if (got < ship)"},
