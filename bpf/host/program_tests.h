@@ -166,7 +166,7 @@ static bool no_room(void)
 	return true;
 }
 
-static void ring_full(void)
+static void full_ring(void)
 {
 	struct host_sock *s = new_sock(AF_INET);
 

@@ -38,7 +38,7 @@ static const struct test tests[] = {
 	{"no HTTP", no_http},
 	{"bytes that did not move", not_moved},
 	{"quiet turns", quiet},
-	{"full ring", ring_full},
+	{"full ring", full_ring},
 	{"ends", ends},
 	{"sequence numbers", sequences},
 	{"reused address", reused_address},

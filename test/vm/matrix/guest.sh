@@ -11,6 +11,7 @@ full="$quick TestFraming TestSockets TestBothEnds TestStartsMidway TestUnselecte
 # What programs decide that every backend has: with the first backend only.
 once="TestClients TestSelection"
 few=nginx,node,python
+harm=
 case $1 in
 verifier) cases= once= ;;
 quick)
@@ -18,7 +19,7 @@ quick)
 	export TRACER_TEST_APPS=$few
 	;;
 full)
-	cases=$full
+	cases=$full harm=yes
 	# Java's start is too slow to emulate, a start of Node for each case, too. Other
 	# servers make the same system calls: with the first backend.
 	export TRACER_TEST_APPS=go,nginx,apache,node,python,gunicorn TRACER_TEST_CLIENTS=curl,go,python
@@ -53,6 +54,13 @@ run() {
 	[ $outcome != FAIL ] || grep -ve '^=== ' -e '--- PASS' "$log" | tail -n 80 | cut -c1-1000 | sed 's/^/  | /'
 }
 
+# unharmed BACKEND: applications beside agents that come, go and are killed, some of each
+# (make harm-vm: for longer).
+unharmed() (
+	cd /job/harm
+	HARM_ALONE=1 HARM_TIME=6s HARM_PERIOD=1s HARM_PACE=200ms TRACER_AGENT=/job/bin/tracer-agent exec ./harm.test -test.run "TestHarm/^$1\$" -test.v
+)
+
 # quiet: the kernel had nothing to complain of.
 quiet() {
 	! dmesg | grep -E 'WARNING:|BUG:|Oops|stall|hung task|Call trace|Call Trace'
@@ -68,6 +76,7 @@ for backend in $(sed -n 's/^backend \([a-z-]*\)  *yes .*/\1/p' /out/check); do
 		TRACER_BACKEND=$backend run "$backend" "$case" ./it.test -test.run "$(pattern "$case")" -test.v
 	done
 	once= TRACER_TEST_APPS=$few
+	[ -z "$harm" ] || run "$backend" Harm unharmed "$backend"
 	[ "$backend" != fentry ] || [ -z "$cases" ] || run fentry io_uring sh /job/uring-guest.sh
 done
 run all kernel-log quiet
