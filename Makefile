@@ -5,7 +5,8 @@
 GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 10s
-KERNEL   ?= 5.10 6.1 6.12 newest unstable 5.10-arm64 6.1-arm64 6.12-arm64 newest-arm64 unstable-arm64
+# those that take longest first
+KERNEL   ?= newest 6.12 6.12-arm64 6.1 5.10 unstable newest-arm64 unstable-arm64 6.1-arm64 5.10-arm64
 BENCH    ?=
 GO_RELEASES ?= all
 CHAOS    ?=

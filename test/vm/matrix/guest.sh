@@ -54,8 +54,8 @@ run() {
 	[ $outcome != FAIL ] || grep -ve '^=== ' -e '--- PASS' "$log" | tail -n 80 | cut -c1-1000 | sed 's/^/  | /'
 }
 
-# unharmed BACKEND: applications beside agents that come, go and are killed, some of each
-# (make harm-vm: for longer).
+# unharmed BACKEND: applications beside agents that come, go and are killed, some of each,
+# with the first backend (make harm-vm: with all, and for longer).
 unharmed() (
 	cd /job/harm
 	HARM_ALONE=1 HARM_TIME=6s HARM_PERIOD=1s HARM_PACE=200ms TRACER_AGENT=/job/bin/tracer-agent exec ./harm.test -test.run "TestHarm/^$1\$" -test.v
@@ -75,8 +75,8 @@ for backend in $(sed -n 's/^backend \([a-z-]*\)  *yes .*/\1/p' /out/check); do
 	for case in $cases $once; do
 		TRACER_BACKEND=$backend run "$backend" "$case" ./it.test -test.run "$(pattern "$case")" -test.v
 	done
-	once= TRACER_TEST_APPS=$few
 	[ -z "$harm" ] || run "$backend" Harm unharmed "$backend"
+	once= harm= TRACER_TEST_APPS=$few
 	[ "$backend" != fentry ] || [ -z "$cases" ] || run fentry io_uring sh /job/uring-guest.sh
 done
 run all kernel-log quiet

@@ -6,7 +6,7 @@
 . "$(dirname "$(readlink -f "$0")")/../env.sh"
 [ $# = 2 ] || die "usage: one.sh KERNEL SET"
 kernel=$1 set=$2
-guest_minutes=12 # at most, beside others on two processors
+guest_minutes=15 # at most, beside others on two processors
 if [ "$(date +%s)" -gt $((${VM_DEADLINE:-9999999999} - guest_minutes * 60)) ]; then
 	echo "== SKIPPED $kernel: it may take $guest_minutes minutes, which are not left"
 	exit
