@@ -82,8 +82,8 @@ func (b Backend) programs() []program {
 	}
 }
 
-// trustsSockets says that the backend's programs get sockets that the verifier
-// accepts for socket-local storage.
+// trustsSockets says that the backend's programs, or those of some that Auto
+// tries, get sockets that the verifier accepts for socket-local storage.
 func (b Backend) trustsSockets() bool { return b != SyscallTracepoint }
 
 func (b Backend) spec() (*ebpf.CollectionSpec, error) {

@@ -29,9 +29,6 @@ func taskLimit() (uint32, error) {
 // bits, and its place there by the others. A task beyond gets no note, and its
 // stand-ins work for it.
 func noteLines(tasks, perLine uint32) uint32 {
-	lines := (tasks + perLine - 1) / perLine
-	if lines <= 1 {
-		return 1
-	}
-	return 1 << bits.Len32(lines-1)
+	last := (max(tasks, 1) - 1) / perLine
+	return 1 << bits.Len32(last)
 }

@@ -92,10 +92,12 @@ func (o *Options) findOut(types *btf.Cache, kernel *btf.Spec, log *slog.Logger) 
 	} else {
 		o.uprobeMulti = true
 	}
-	if err := tryStorage(types, kernel); err != nil {
-		log.Debug("state of connections in a map", "error", err)
-	} else {
-		o.storage = true
+	if o.Backend.trustsSockets() {
+		if err := tryStorage(types, kernel); err != nil {
+			log.Debug("state of connections in a map", "error", err)
+		} else {
+			o.storage = true
+		}
 	}
 	o.standIns, err = preemptible()
 	return err

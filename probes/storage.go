@@ -24,6 +24,11 @@ var errNoStorage = errors.New("sockets get no storage")
 // no cmpxchg16b (kmalloc_nolock, mm/slub.c), which shows when it is asked for. A
 // program of a few instructions asks, about a connection of this process.
 func tryStorage(types *btf.Cache, kernel *btf.Spec) error {
+	loopback, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listen on loopback: %w", err)
+	}
+	defer loopback.Close()
 	coll, err := ebpf.NewCollectionWithOptions(storageTrial(uint32(os.Getpid())),
 		ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{KernelTypes: kernel}, Cache: types})
 	if err != nil {
@@ -35,7 +40,7 @@ func tryStorage(types *btf.Cache, kernel *btf.Spec) error {
 		return fmt.Errorf("attach: %w", err)
 	}
 	defer l.Close()
-	if err := connectToSelf(); err != nil {
+	if err := talkToSelf(loopback); err != nil {
 		return err
 	}
 	var given uint64
@@ -73,18 +78,4 @@ func storageTrial(self uint32) *ebpf.CollectionSpec {
 			}, addOne(asm.LoadMapPtr(asm.R1, 0).WithReference("given"))...),
 		}},
 	}
-}
-
-// connectToSelf has a socket of this process change its state.
-func connectToSelf() error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return fmt.Errorf("listen on loopback: %w", err)
-	}
-	defer l.Close()
-	c, err := net.DialTimeout("tcp", l.Addr().String(), selfTestTime)
-	if err != nil {
-		return fmt.Errorf("connect on loopback: %w", err)
-	}
-	return c.Close()
 }
