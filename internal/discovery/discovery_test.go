@@ -168,6 +168,44 @@ func TestPidReuse(t *testing.T) {
 	}
 }
 
+// A process that ends has an entry in /proc until it is waited for, and loses what
+// that tells piece by piece: what it said before is nevertheless its own.
+func TestLookupWhileItEnds(t *testing.T) {
+	living := proc{pid: 10, exe: "/bin/a", stack: 1, argv: []string{"a"}, ports: []uint16{8080}}
+	stages := map[string]func(*proc){
+		"all is there":   func(p *proc) { p.flags = pfExiting },
+		"without memory": func(p *proc) { p.flags, p.stack, p.argv, p.unreadable = pfExiting, 0, nil, []string{"exe"} },
+		"without files too": func(p *proc) {
+			p.flags, p.stack, p.argv, p.unreadable, p.ports = pfExiting, 0, nil, []string{"exe"}, nil
+		},
+		"zombie": func(p *proc) {
+			p.state, p.flags, p.stack, p.unreadable, p.ports = "Z", pfExiting, 0, []string{"exe"}, nil
+		},
+	}
+	for name, stage := range stages {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.put(living)
+			d, k := w.started(Rules{Include: []Rule{{Ports: port(8080)}}})
+			want := d.Lookup(10)
+			if want == nil || want.Service != "a" {
+				t.Fatalf("target of the living: %+v", want)
+			}
+			ending := living
+			stage(&ending)
+			w.put(ending)
+			k.exit(10)
+			k.deliver(d, -1)
+			if got := d.Lookup(10); got != want {
+				t.Errorf("target %+v, want that of the living: %+v", got, want)
+			}
+			if len(k.entries) != 0 || len(d.recorded()) != 0 {
+				t.Errorf("the kernel's entries: %v, records: %v; want none", k.entries, d.recorded())
+			}
+		})
+	}
+}
+
 // Exit and exec events are lost: the rescan has to notice.
 func TestRescanRepairsLostEvents(t *testing.T) {
 	w := newWorld(t)

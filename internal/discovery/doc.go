@@ -41,6 +41,10 @@
 // entry still exists. Since exec and exit remove entries in the kernel, a
 // verdict about the old program can never be applied to the new one.
 //
+// A process that ends keeps its entry in /proc for a while, and loses what the
+// entry tells. Before the kernel removes the verdict it marks the process as
+// exiting, which is read first: from then on nothing is judged by what is left.
+//
 // # Limits
 //
 // A process that changes its user or cgroup after its last exec causes no

@@ -90,7 +90,7 @@ func (d *Discovery) OnListen(e Listen) {
 // remember describes a process that the kernel selected by its port and that
 // ended before it could be looked at, by what is known nevertheless.
 func (d *Discovery) remember(e Listen, known knownProgram) {
-	if p, err := d.fs.open(e.TGID); err == nil && !p.ended() {
+	if _, err := d.fs.open(e.TGID); err == nil {
 		return // it runs, and is not selected any more
 	}
 	if rule := d.matcher.byBits(d.matcher.ports[e.Port].include & known.include); rule != noRule {
@@ -141,7 +141,7 @@ func (d *Discovery) Lookup(tgid uint32) *Target {
 	if rec := d.settle(tgid, newListeners(d.matcher.ports)); rec != nil {
 		return rec.target
 	}
-	if p, err := d.fs.open(tgid); err == nil && !p.ended() {
+	if _, err := d.fs.open(tgid); err == nil {
 		return nil // it runs and is not selected
 	}
 	return d.exited.get(tgid)

@@ -91,7 +91,7 @@ func (f *procFS) pids() ([]uint32, error) {
 }
 
 // ErrNoProcess means that there is no user program behind a pid: it has
-// exited, is a zombie, or is a kernel thread.
+// ended, or is about to, or is a kernel thread.
 var ErrNoProcess = errors.New("no running user process")
 
 // open reads a process's stat. The error is ErrNoProcess if it has none worth judging.
@@ -104,7 +104,7 @@ func (f *procFS) open(pid uint32) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pid %d: %w", pid, err)
 	}
-	if st.dead() || st.kernelThread() {
+	if st.ended() || st.kernelThread() {
 		return nil, fmt.Errorf("pid %d: %w", pid, ErrNoProcess)
 	}
 	return &process{fs: f, pid: pid, stat: st}, nil
@@ -168,13 +168,6 @@ func (p *process) exe() (string, error) {
 		exe, err := os.Readlink(p.fs.path(p.pid, "exe"))
 		return strings.TrimSuffix(exe, " (deleted)"), err
 	})
-}
-
-// ended tells whether p is only the remains of a process: a zombie, or one on
-// its way there, has no executable any more, but an entry in /proc.
-func (p *process) ended() bool {
-	_, err := p.exe()
-	return errors.Is(err, os.ErrNotExist)
 }
 
 // argv returns the arguments as the process shows them now.

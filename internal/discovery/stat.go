@@ -22,10 +22,19 @@ type procStat struct {
 	stack uint64
 }
 
-// pfKThread is PF_KTHREAD of the kernel's task flags.
-const pfKThread = 0x00200000
+// Of the kernel's task flags (include/linux/sched.h).
+const (
+	pfExiting = 0x00000004
+	pfKThread = 0x00200000
+)
 
-func (s procStat) dead() bool         { return s.state == 'Z' || s.state == 'X' || s.state == 'x' }
+// ended tells whether it is only the remains of a process: a zombie, or one on its
+// way there, which has lost its executable, its memory and its files one after the
+// other. When the kernel tells of the end of a process it is so already.
+func (s procStat) ended() bool {
+	return s.flags&pfExiting != 0 || s.state == 'Z' || s.state == 'X' || s.state == 'x'
+}
+
 func (s procStat) kernelThread() bool { return s.flags&pfKThread != 0 }
 
 var errBadStat = errors.New("malformed stat")

@@ -9,7 +9,7 @@ export TRACER_TEST_BIN=/job/bin
 quick="TestSyscalls TestUnixSockets TestServers"
 full="$quick TestFraming TestSockets TestBothEnds TestStartsMidway TestUnselectedNeverSeen TestReverseProxy"
 # What programs decide that every backend has: with the first backend only.
-once="TestClients TestSelection"
+once="TestClients TestSelection TestEndingProcess"
 few=nginx,node,python
 harm=
 case $1 in
@@ -51,7 +51,13 @@ run() {
 	fi
 	read -r end _ </proc/uptime
 	echo "case $backend $case $outcome $(awk "BEGIN { print $end - $start }")"
-	[ $outcome != FAIL ] || grep -ve '^=== ' -e '--- PASS' "$log" | tail -n 80 | cut -c1-1000 | sed 's/^/  | /'
+	[ $outcome != FAIL ] || report
+}
+
+# report: what a case that failed had to say, in short for the results (main.go), and at length.
+report() {
+	{ grep -E '^ +[a-z_]+_test\.go:[0-9]+: |^panic: ' "$log" || tail -n 3 "$log"; } | head -n 5 | cut -c1-300 | sed "s|^|said $backend $case |"
+	grep -ve '^=== ' -e '--- PASS' "$log" | tail -n 80 | cut -c1-1000 | sed 's/^/  | /'
 }
 
 # unharmed BACKEND: applications beside agents that come, go and are killed, some of each,

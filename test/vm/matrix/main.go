@@ -69,13 +69,15 @@ func run(paths []string, accept, publish bool) error {
 	return judge(all, accepted, kept)
 }
 
-// judge prints a line for each kernel and everything that is wrong. Counts of
+// judge prints a line for each kernel, and then everything that is wrong. Counts of
 // another series than the one whose counts were accepted (the newest kernel
 // changes by itself) are printed and fail nothing.
 func judge(all []*results, accepted golden, kept map[string]*results) error {
 	failed := false
 	for _, r := range all {
 		fmt.Println(r.summary())
+	}
+	for _, r := range all {
 		for _, w := range r.failures() {
 			fmt.Println("  " + w)
 			failed = true

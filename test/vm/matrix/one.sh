@@ -35,9 +35,9 @@ mkdir -p "$VM_OUT/matrix"
 	echo "set $set"
 	echo "date $(date -u +%F)"
 	echo "commit $(cat "$work/commit")"
-	grep -aE '^(release|backend|case|insns) ' "$out/stdout" || true
+	grep -aE '^(release|backend|case|said|insns) ' "$out/stdout" || true
 } >"$VM_OUT/matrix/$kernel.txt"
 if [ $status != 0 ]; then
 	echo "== $kernel: status $status; logs are in $out"
-	grep -avE '^(release|backend|insns) ' "$out/stdout" | grep -avE '^case [^ ]* [^ ]* (pass|skip) ' || true
+	grep -avE '^(release|backend|said|insns) ' "$out/stdout" | grep -avE '^case [^ ]* [^ ]* (pass|skip) ' || true
 fi

@@ -19,8 +19,9 @@ type results struct {
 	commit   string
 	backends map[string]verdict
 	outcomes []outcome
-	insns    map[string]int // by backend and program: "fentry/tcp_send"
-	text     string         // the file
+	said     map[string][]string // by backend and case: what one that failed had to say
+	insns    map[string]int      // by backend and program: "fentry/tcp_send"
+	text     string              // the file
 }
 
 // verdict is what the agent's check says of a backend.
@@ -45,7 +46,7 @@ func readResults(path string) (*results, error) {
 	}
 	r := &results{
 		kernel: strings.TrimSuffix(filepath.Base(path), ".txt"), text: string(data),
-		backends: map[string]verdict{}, insns: map[string]int{},
+		backends: map[string]verdict{}, insns: map[string]int{}, said: map[string][]string{},
 	}
 	for n, line := range strings.Split(strings.TrimSpace(r.text), "\n") {
 		if err := r.parse(strings.Fields(line)); err != nil {
@@ -82,6 +83,12 @@ func (r *results) parse(words []string) error {
 			return fmt.Errorf("seconds: %w", err)
 		}
 		r.outcomes = append(r.outcomes, outcome{words[1], words[2], words[3], seconds})
+	case "said":
+		if len(words) < 3 {
+			return fmt.Errorf("want backend, case and text")
+		}
+		key := words[1] + "/" + words[2]
+		r.said[key] = append(r.said[key], strings.Join(words[3:], " "))
 	case "insns":
 		if len(words) != 4 {
 			return fmt.Errorf("want backend, program and count")
@@ -113,6 +120,9 @@ func (r *results) failures() []string {
 	for _, o := range r.outcomes {
 		if o.result != "pass" && o.result != "skip" {
 			wrong = append(wrong, fmt.Sprintf("%s: %s: %s: %s", r.kernel, o.backend, o.name, o.result))
+			for _, line := range r.said[o.backend+"/"+o.name] {
+				wrong = append(wrong, "  "+line)
+			}
 		}
 	}
 	if r.of("all", "kernel-log") == "" {
