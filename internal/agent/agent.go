@@ -95,6 +95,7 @@ func (a *Agent) start(ctx context.Context, opts Options) error {
 	if err != nil {
 		return fmt.Errorf("set up discovery: %w", err)
 	}
+	a.programs.runs = a.discovery.Runs
 	if a.tape, err = newTape(a.cfg, opts, a.probes.Backend(), a.log); err != nil {
 		return err
 	}

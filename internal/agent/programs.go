@@ -25,6 +25,7 @@ import (
 // tells the kernel where Go's runtime keeps its goroutines. Safe for concurrent use.
 type programs struct {
 	probes *probes.Probes
+	runs   func(tgid uint32) bool // says that a process has not ended, nor is about to
 	log    *slog.Logger
 	fresh  chan uint32    // processes that were just selected
 	young  chan uint32    // those that are looked into when they are old enough ...
@@ -187,6 +188,10 @@ func (s *programs) kind(tgid uint32) link.Program {
 	s.mu.Lock()
 	s.byTGID[tgid] = p
 	s.mu.Unlock()
+	if !s.runs(tgid) { // the news of its end may have come before
+		s.forget(tgid)
+		return prog.kind
+	}
 	if s.shut {
 		return prog.kind
 	}
@@ -223,7 +228,7 @@ func (s *programs) watch(tgid uint32) error {
 	if _, err := s.probes.WatchProcess(tgid); err != nil {
 		return err
 	}
-	if _, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", tgid)); err != nil {
+	if !s.runs(tgid) {
 		return errors.Join(probes.ErrGone, s.probes.DeleteProcess(tgid))
 	}
 	return nil

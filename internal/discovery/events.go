@@ -90,8 +90,8 @@ func (d *Discovery) OnListen(e Listen) {
 // remember describes a process that the kernel selected by its port and that
 // ended before it could be looked at, by what is known nevertheless.
 func (d *Discovery) remember(e Listen, known knownProgram) {
-	if _, err := d.fs.open(e.TGID); err == nil {
-		return // it runs, and is not selected any more
+	if d.Runs(e.TGID) {
+		return // and is not selected any more
 	}
 	if rule := d.matcher.byBits(d.matcher.ports[e.Port].include & known.include); rule != noRule {
 		d.exited.add(e.TGID, d.unseen(e.TGID, rule, known.exe))
@@ -141,8 +141,15 @@ func (d *Discovery) Lookup(tgid uint32) *Target {
 	if rec := d.settle(tgid, newListeners(d.matcher.ports)); rec != nil {
 		return rec.target
 	}
-	if _, err := d.fs.open(tgid); err == nil {
-		return nil // it runs and is not selected
+	if d.Runs(tgid) {
+		return nil // and is not selected
 	}
 	return d.exited.get(tgid)
+}
+
+// Runs tells whether a process has not ended, nor is about to: what is written of
+// it to the kernel before is removed at its end. Safe for concurrent use.
+func (d *Discovery) Runs(tgid uint32) bool {
+	_, err := d.fs.open(tgid)
+	return err == nil
 }
