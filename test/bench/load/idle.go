@@ -15,9 +15,10 @@ import (
 // Idle is a number of connections that stay open.
 type Idle struct{ conns []*conn }
 
-// connsPerAddress is how many connections come from one address of loopback:
-// fewer than the kernel gives out ports.
-const connsPerAddress = 20_000
+// connsPerAddress is how many connections come from one address of loopback: fewer
+// than half of the ports that the kernel gives out. It tries every other port first
+// (__inet_hash_connect), and looks at all of those in vain once they are in use.
+const connsPerAddress = 10_000
 
 // usedFiles is the share of the files that a process may have open. nginx begins
 // to close idle connections when fifteen sixteenths are in use.
