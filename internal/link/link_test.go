@@ -121,6 +121,50 @@ func TestBothEnds(t *testing.T) {
 	}
 }
 
+// TestCallsItself: a process's call is no child of the request that it causes in the
+// same process, though that may be told first and fits in every way.
+func TestCallsItself(t *testing.T) {
+	for _, context := range []bool{false, true} {
+		for _, nested := range []bool{false, true} {
+			t.Run(fmt.Sprintf("context %t, nested %t", context, nested), func(t *testing.T) {
+				w := newWorld(t)
+				w.l.callsOut(w.l.process(1, 1))
+				f := Facts{TGID: 1, TID: 1, Key: TCPKey(7, 8), Local: true}
+				if context {
+					f.Context = contextOf(1, 1)
+				}
+				var outer *Node
+				if nested {
+					outer = w.request(Facts{TGID: 1, TID: 1, Key: TCPKey(1, 2), Context: f.Context})
+				}
+				request := w.request(f)
+				call := w.call(f)
+				w.end(request, "request")
+				w.end(call, "call")
+				if nested {
+					w.end(outer, "outer")
+				}
+				w.l.Flush()
+				switch {
+				case nested && context:
+					w.child("call", "outer", Header)
+				case nested:
+					w.child("call", "outer", Thread)
+				case context:
+					if s := w.emitted["call"]; s.Parent != f.Context.Parent.SpanID || !s.Remote {
+						t.Errorf("the call's parent is %v, want whom the header names", s.Parent)
+					}
+				default:
+					w.root("call")
+				}
+				if !context || nested {
+					w.child("request", "call", Connection)
+				}
+			})
+		}
+	}
+}
+
 // TestEndsThatDiffer: the same numbers, another request: no link.
 func TestEndsThatDiffer(t *testing.T) {
 	w := newWorld(t)

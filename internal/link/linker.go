@@ -113,14 +113,31 @@ func (l *Linker) startClient(n *Node, f *Facts) {
 	n.exports = f.Exports
 	p.sdk = p.sdk || f.Exports
 	n.settled = true
-	l.findParent(n, f)
 	if f.Key == (Key{}) {
+		l.findParent(n, f)
 		return
 	}
+	s := l.servers[f.Key]
+	if s != nil && s.proc == p && s.open {
+		l.aside(s, func() { l.findParent(n, f) })
+	} else {
+		l.findParent(n, f)
+	}
 	l.clients[f.Key] = n
-	if s := l.servers[f.Key]; s != nil {
+	if s != nil {
 		l.join(n, s)
 	}
+}
+
+// aside does something while s is none of its process's open requests. A process
+// that calls itself may be heard to read a request before it is heard to send it:
+// what fits that call best is then its own other end.
+func (l *Linker) aside(s *Node, do func()) {
+	l.drop(s)
+	s.proc.pop(s)
+	do()
+	s.proc.push(s)
+	l.index(s)
 }
 
 // join makes a call the parent of the request that it is at the other end.
