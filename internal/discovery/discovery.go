@@ -254,7 +254,7 @@ func (d *Discovery) rescan(pid uint32, l *listeners) bool {
 		return false
 	}
 	fresh := d.judge(p)
-	if fresh.needsPorts() {
+	if fresh.needsPorts() && !d.keepsPorts(p) {
 		fresh = d.matcher.listen(fresh, l.ports(p))
 	}
 	d.mu.Lock()
@@ -272,6 +272,18 @@ func (d *Discovery) rescan(pid uint32, l *listeners) bool {
 	}
 	d.settle(pid, l)
 	return true
+}
+
+// keepsPorts tells whether it makes no difference on what p listens: it is selected,
+// which it stays whatever it closes, and no port would exclude it.
+func (d *Discovery) keepsPorts(p *process) bool {
+	if d.matcher.portsExclude() {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	rec := d.procs[p.pid]
+	return rec != nil && rec.verdict.State == StateSelected && rec.is(p)
 }
 
 // reap forgets a process that has ended though no event said so.

@@ -26,10 +26,17 @@ type listeners struct {
 	named map[uint16]portMask
 	all   bool                         // take every port, named or not
 	byNS  map[string]map[uint64]uint16 // inode → port
+	byPID map[uint32]heldPorts         // of processes that were looked at
+}
+
+// heldPorts are the ports on which a program instance listens.
+type heldPorts struct {
+	start, stack uint64 // see procStat
+	ports        []uint16
 }
 
 func newListeners(named map[uint16]portMask) *listeners {
-	return &listeners{named: named, byNS: map[string]map[uint64]uint16{}}
+	return &listeners{named: named, byNS: map[string]map[uint64]uint16{}, byPID: map[uint32]heldPorts{}}
 }
 
 // ports returns the named ports on which p listens, in rising order. What
@@ -42,24 +49,33 @@ func (l *listeners) ports(p *process) []uint16 {
 	if len(l.named) == 0 && !l.all {
 		return nil
 	}
+	if h, ok := l.byPID[p.pid]; ok && h.start == p.stat.start && h.stack == p.stat.stack {
+		return h.ports
+	}
+	ports := l.find(p)
+	l.byPID[p.pid] = heldPorts{p.stat.start, p.stat.stack, ports}
+	return ports
+}
+
+func (l *listeners) find(p *process) []uint16 {
 	ns, err := p.netns()
 	if err != nil {
 		return nil
 	}
-	sockets, known := l.byNS[ns]
-	if known && len(sockets) == 0 {
+	listening, known := l.byNS[ns]
+	if known && len(listening) == 0 {
 		return nil
 	}
-	inodes := tcpSockets(p.fs.path(p.pid, "fd"))
-	if len(inodes) == 0 {
+	inodes, tcp := sockets(p.fs.path(p.pid, "fd"), known)
+	if !tcp {
 		return nil
 	}
 	if !known {
-		sockets = l.read(p, ns)
+		listening = l.read(p, ns)
 	}
 	var ports []uint16
 	for _, inode := range inodes {
-		if port, ok := sockets[inode]; ok {
+		if port, ok := listening[inode]; ok {
 			ports = append(ports, port)
 		}
 	}
@@ -157,12 +173,13 @@ func parseListener(line []byte, visit func(inode uint64, port uint16)) error {
 	return errBadTCP
 }
 
-// tcpSockets returns the inodes of the sockets in an fd directory that may be
-// TCP sockets. It stops silently where the process ends or may not be looked at.
-func tcpSockets(dir string) []uint64 {
+// sockets returns the inodes of the sockets in an fd directory, and whether a TCP
+// socket may be among them, which is not asked for if tcp says so already. It stops
+// silently where the process ends or may not be looked at.
+func sockets(dir string, tcp bool) ([]uint64, bool) {
 	fds, err := os.Open(dir)
 	if err != nil {
-		return nil
+		return nil, false
 	}
 	defer fds.Close()
 	var inodes []uint64
@@ -174,12 +191,13 @@ func tcpSockets(dir string) []uint64 {
 			if err != nil {
 				continue
 			}
-			if inode, ok := socketInode(string(buf[:n])); ok && maybeTCP(dir+"/"+name) {
+			if inode, ok := socketInode(string(buf[:n])); ok {
 				inodes = append(inodes, inode)
+				tcp = tcp || maybeTCP(dir+"/"+name)
 			}
 		}
 		if err != nil {
-			return inodes
+			return inodes, tcp
 		}
 	}
 }
