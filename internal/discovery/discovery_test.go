@@ -233,6 +233,19 @@ func TestRescanRepairsLostEvents(t *testing.T) {
 	}
 }
 
+// The news that a selected process listens on a port that excludes it is lost.
+func TestRescanFindsExcludingPort(t *testing.T) {
+	w := newWorld(t)
+	w.put(proc{pid: 10, exe: "/bin/a", stack: 1})
+	d, k := w.started(Rules{Include: []Rule{{Exe: []string{"/bin/a"}}}, Exclude: []Rule{{Ports: port(9090)}}})
+	wantStates(t, k, map[uint32]State{10: StateSelected})
+	w.put(proc{pid: 10, exe: "/bin/a", stack: 1, ports: []uint16{9090}})
+	if _, err := d.Rescan(); err != nil {
+		t.Fatal(err)
+	}
+	wantStates(t, k, map[uint32]State{10: StateExcluded})
+}
+
 func TestCandidateListens(t *testing.T) {
 	w := newWorld(t)
 	w.put(proc{pid: 10, exe: "/bin/a", stack: 1})
