@@ -36,6 +36,7 @@ func recordings(t *testing.T) []string {
 type replayed struct {
 	Start      int64          `json:"start_unix_nano"`
 	SpanID     string         `json:"span_id"`
+	Parent     string         `json:"parent_span_id"`
 	Kind       string         `json:"kind"`
 	Name       string         `json:"name"`
 	Status     string         `json:"status"`
@@ -115,9 +116,16 @@ func TestReplayIsTheTruth(t *testing.T) {
 			if bytes.Contains(bytes.ToLower(raw), []byte("canary")) {
 				t.Error("the recording shows what it must not")
 			}
-			got := map[string][]string{}
-			for _, s := range replay(t, raw) {
+			got, kind := map[string][]string{}, map[string]string{}
+			spans := replay(t, raw)
+			for _, s := range spans {
 				got[s.Kind] = append(got[s.Kind], s.summary())
+				kind[s.SpanID] = s.Kind
+			}
+			for _, s := range spans { // the script calls itself, and nothing of it does so while it answers
+				if s.Kind == "client" && kind[s.Parent] == "server" {
+					t.Errorf("the call %s is a child of a request", s.summary())
+				}
 			}
 			want := expected()
 			slices.Sort(want)

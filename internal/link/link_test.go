@@ -165,6 +165,23 @@ func TestCallsItself(t *testing.T) {
 	}
 }
 
+// TestCallsItselfPipelined: of requests that follow others at once both ends do not
+// know the same of, so that any open one may be a call's own.
+func TestCallsItselfPipelined(t *testing.T) {
+	w := newWorld(t)
+	w.l.callsOut(w.l.process(1, 1))
+	first := Facts{TGID: 1, TID: 1, Key: TCPKey(7, 8), Local: true, Method: []byte("GET"), Target: []byte("/1")}
+	second := Facts{TGID: 1, TID: 1, Local: true, Method: []byte("GET"), Target: []byte("/2")}
+	nodes := []*Node{w.request(first), w.request(second), w.call(first), w.call(second)}
+	for i, name := range []string{"request 1", "request 2", "call 1", "call 2"} {
+		w.end(nodes[i], name)
+	}
+	w.l.Flush()
+	w.root("call 1")
+	w.root("call 2")
+	w.child("request 1", "call 1", Connection)
+}
+
 // TestEndsThatDiffer: the same numbers, another request: no link.
 func TestEndsThatDiffer(t *testing.T) {
 	w := newWorld(t)

@@ -143,6 +143,7 @@ func (l *Linker) aside(s *Node, do func()) {
 // join makes a call the parent of the request that it is at the other end.
 func (l *Linker) join(c, s *Node) {
 	delete(l.servers, s.key)
+	c.proc.self = c.proc.self || c.proc == s.proc
 	switch {
 	case c.target != s.target:
 		l.stats.Mismatch++

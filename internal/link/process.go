@@ -20,6 +20,7 @@ type process struct {
 	threads  map[uint32]*habit // as own, of threads that have called
 	served   map[uint64]bool   // goroutines that have served requests
 	sdk      bool              // it was seen to send spans of its own
+	self     bool              // it was seen to call itself
 	loops    map[uint32]bool   // threads that have several requests open at a time
 	pending  []*Node           // calls that may yet be linked by who answers
 	trials   []*Node           // calls on trial
