@@ -170,9 +170,11 @@ func TestCallsItself(t *testing.T) {
 func TestCallsItselfPipelined(t *testing.T) {
 	w := newWorld(t)
 	w.l.callsOut(w.l.process(1, 1))
-	first := Facts{TGID: 1, TID: 1, Key: TCPKey(7, 8), Local: true, Method: []byte("GET"), Target: []byte("/1")}
-	second := Facts{TGID: 1, TID: 1, Local: true, Method: []byte("GET"), Target: []byte("/2")}
-	nodes := []*Node{w.request(first), w.request(second), w.call(first), w.call(second)}
+	first := Facts{TGID: 1, TID: 1, Conn: 1, Key: TCPKey(7, 8), Local: true, Method: []byte("GET"), Target: []byte("/1")}
+	second := Facts{TGID: 1, TID: 1, Conn: 1, Local: true, Method: []byte("GET"), Target: []byte("/2")}
+	nodes := []*Node{w.request(first), w.request(second)}
+	first.Conn, second.Conn = 2, 2
+	nodes = append(nodes, w.call(first), w.call(second))
 	for i, name := range []string{"request 1", "request 2", "call 1", "call 2"} {
 		w.end(nodes[i], name)
 	}

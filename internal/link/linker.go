@@ -47,7 +47,7 @@ func (l *Linker) Start(f *Facts) *Node {
 	n := l.newNode()
 	n.id = l.cfg.NewIDs.SpanID()
 	n.server, n.open, n.start, n.skipped = f.Server, true, f.Ktime, f.Hidden
-	n.key, n.tid, n.task = f.Key, f.TID, f.Task
+	n.key, n.conn, n.tid, n.task = f.Key, f.Conn, f.TID, f.Task
 	n.waiter = f.ParentTask
 	if f.Context.RequestID != "" {
 		n.request = maphash.String(l.seed, f.Context.RequestID) | 1
@@ -129,15 +129,26 @@ func (l *Linker) startClient(n *Node, f *Facts) {
 	}
 }
 
-// aside does something while s is none of its process's open requests. A process
-// that calls itself may be heard to read a request before it is heard to send it:
-// what fits that call best is then its own other end.
+// aside does something while s, and what else came on its connection, is none of its
+// process's open requests. A process that calls itself may be heard to read a request
+// before it is heard to send it: what fits that call best is then its own other end.
 func (l *Linker) aside(s *Node, do func()) {
-	l.drop(s)
-	s.proc.pop(s)
+	p := s.proc
+	var same []*Node // the oldest first
+	for n := p.last; n != nil; n = n.prev {
+		if n.conn == s.conn {
+			same = append(same, n)
+		}
+	}
+	for _, n := range same {
+		l.drop(n)
+		p.pop(n)
+	}
 	do()
-	s.proc.push(s)
-	l.index(s)
+	for _, n := range same {
+		p.push(n)
+		l.index(n)
+	}
 }
 
 // join makes a call the parent of the request that it is at the other end.

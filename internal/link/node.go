@@ -45,6 +45,7 @@ type Node struct {
 	exports bool // it carries spans of the process
 	start   uint64
 	key     Key
+	conn    uint64 // the agent's name of the connection
 	tid     uint32
 	task    uint64 // goroutine or asyncio task
 	waiter  uint64 // of a call: the task that waits for task
