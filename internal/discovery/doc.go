@@ -50,4 +50,7 @@
 // A process that changes its user or cgroup after its last exec causes no
 // event: it is newly selected by the next rescan at the latest, and newly
 // excluded when its first connection is looked up or by the next rescan.
+//
+// A process whose first thread has ended is taken for ended, though others of its
+// threads may go on: /proc tells nothing of its program any more.
 package discovery
