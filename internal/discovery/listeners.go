@@ -26,17 +26,18 @@ type listeners struct {
 	named map[uint16]portMask
 	all   bool                         // take every port, named or not
 	byNS  map[string]map[uint64]uint16 // inode → port
-	byPID map[uint32]heldPorts         // of processes that were looked at
+	found map[instance][]uint16        // of processes that were looked at
 }
 
-// heldPorts are the ports on which a program instance listens.
-type heldPorts struct {
+// instance tells a program instance from others that its process has or had, and
+// from those of other processes.
+type instance struct {
+	pid          uint32
 	start, stack uint64 // see procStat
-	ports        []uint16
 }
 
 func newListeners(named map[uint16]portMask) *listeners {
-	return &listeners{named: named, byNS: map[string]map[uint64]uint16{}, byPID: map[uint32]heldPorts{}}
+	return &listeners{named: named, byNS: map[string]map[uint64]uint16{}, found: map[instance][]uint16{}}
 }
 
 // ports returns the named ports on which p listens, in rising order. What
@@ -49,11 +50,12 @@ func (l *listeners) ports(p *process) []uint16 {
 	if len(l.named) == 0 && !l.all {
 		return nil
 	}
-	if h, ok := l.byPID[p.pid]; ok && h.start == p.stat.start && h.stack == p.stat.stack {
-		return h.ports
+	key := instance{p.pid, p.stat.start, p.stat.stack}
+	ports, known := l.found[key]
+	if !known {
+		ports = l.find(p)
+		l.found[key] = ports
 	}
-	ports := l.find(p)
-	l.byPID[p.pid] = heldPorts{p.stat.start, p.stat.stack, ports}
 	return ports
 }
 

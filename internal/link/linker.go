@@ -113,40 +113,42 @@ func (l *Linker) startClient(n *Node, f *Facts) {
 	n.exports = f.Exports
 	p.sdk = p.sdk || f.Exports
 	n.settled = true
+	own := l.aside(l.servers[f.Key], p)
+	l.findParent(n, f)
+	l.putBack(own)
 	if f.Key == (Key{}) {
-		l.findParent(n, f)
 		return
 	}
-	s := l.servers[f.Key]
-	if s != nil && s.proc == p && s.open {
-		l.aside(s, func() { l.findParent(n, f) })
-	} else {
-		l.findParent(n, f)
-	}
 	l.clients[f.Key] = n
-	if s != nil {
+	if s := l.servers[f.Key]; s != nil { // looked up again: meanwhile it may have been settled, and be gone
 		l.join(n, s)
 	}
 }
 
-// aside does something while s, and what else came on its connection, is none of its
-// process's open requests. A process that calls itself may be heard to read a request
-// before it is heard to send it: what fits that call best is then its own other end.
-func (l *Linker) aside(s *Node, do func()) {
-	p := s.proc
-	var same []*Node // the oldest first
+// aside takes s, if it is an open request of p, and what else came on its connection
+// out of what p's calls can be for, until putBack. A process that calls itself may be
+// heard to read a request before it is heard to send it: what fits that call best is
+// then its own other end. s may be nil.
+func (l *Linker) aside(s *Node, p *process) (own []*Node) {
+	if s == nil || s.proc != p || !s.open {
+		return nil
+	}
 	for n := p.last; n != nil; n = n.prev {
 		if n.conn == s.conn {
-			same = append(same, n)
+			own = append(own, n)
 		}
 	}
-	for _, n := range same {
+	for _, n := range own {
 		l.drop(n)
 		p.pop(n)
 	}
-	do()
-	for _, n := range same {
-		p.push(n)
+	return own
+}
+
+// putBack makes requests open ones of their process again, the oldest first.
+func (l *Linker) putBack(own []*Node) {
+	for _, n := range own {
+		n.proc.push(n)
 		l.index(n)
 	}
 }

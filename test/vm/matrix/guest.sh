@@ -56,7 +56,7 @@ run() {
 
 # report: what a case that failed had to say, in short for the results (main.go), and at length.
 report() {
-	{ grep -E '^ +[a-z_]+_test\.go:[0-9]+: |^panic: ' "$log" || tail -n 3 "$log"; } | head -n 5 | cut -c1-300 | sed "s|^|said $backend $case |"
+	{ grep -E '^ +[a-z_]+_test\.go:[0-9]+: |^panic: ' "$log" || tail -n 3 "$log"; } | head -n 5 | cut -c1-300 | sed '/^ *$/d; s/^/said /'
 	grep -ve '^=== ' -e '--- PASS' "$log" | tail -n 80 | cut -c1-1000 | sed 's/^/  | /'
 }
 

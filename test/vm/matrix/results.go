@@ -19,9 +19,8 @@ type results struct {
 	commit   string
 	backends map[string]verdict
 	outcomes []outcome
-	said     map[string][]string // by backend and case: what one that failed had to say
-	insns    map[string]int      // by backend and program: "fentry/tcp_send"
-	text     string              // the file
+	insns    map[string]int // by backend and program: "fentry/tcp_send"
+	text     string         // the file
 }
 
 // verdict is what the agent's check says of a backend.
@@ -35,6 +34,7 @@ type outcome struct {
 	backend, name string
 	result        string // pass, skip or FAIL
 	seconds       float64
+	said          []string // by a case that failed
 }
 
 // readResults parses a file of lines "WORD VALUE...". A guest that died has
@@ -46,7 +46,7 @@ func readResults(path string) (*results, error) {
 	}
 	r := &results{
 		kernel: strings.TrimSuffix(filepath.Base(path), ".txt"), text: string(data),
-		backends: map[string]verdict{}, insns: map[string]int{}, said: map[string][]string{},
+		backends: map[string]verdict{}, insns: map[string]int{},
 	}
 	for n, line := range strings.Split(strings.TrimSpace(r.text), "\n") {
 		if err := r.parse(strings.Fields(line)); err != nil {
@@ -82,13 +82,13 @@ func (r *results) parse(words []string) error {
 		if err != nil {
 			return fmt.Errorf("seconds: %w", err)
 		}
-		r.outcomes = append(r.outcomes, outcome{words[1], words[2], words[3], seconds})
+		r.outcomes = append(r.outcomes, outcome{backend: words[1], name: words[2], result: words[3], seconds: seconds})
 	case "said":
-		if len(words) < 3 {
-			return fmt.Errorf("want backend, case and text")
+		if len(r.outcomes) == 0 {
+			return fmt.Errorf("want a case before")
 		}
-		key := words[1] + "/" + words[2]
-		r.said[key] = append(r.said[key], strings.Join(words[3:], " "))
+		last := &r.outcomes[len(r.outcomes)-1]
+		last.said = append(last.said, value)
 	case "insns":
 		if len(words) != 4 {
 			return fmt.Errorf("want backend, program and count")
@@ -120,7 +120,7 @@ func (r *results) failures() []string {
 	for _, o := range r.outcomes {
 		if o.result != "pass" && o.result != "skip" {
 			wrong = append(wrong, fmt.Sprintf("%s: %s: %s: %s", r.kernel, o.backend, o.name, o.result))
-			for _, line := range r.said[o.backend+"/"+o.name] {
+			for _, line := range o.said {
 				wrong = append(wrong, "  "+line)
 			}
 		}
