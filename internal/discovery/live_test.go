@@ -37,10 +37,13 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// helperArgs are a helper's: no other run of these tests has helpers with the same.
+var helperArgs = []string{"-helper", "live", fmt.Sprint(os.Getpid())}
+
 // startHelper starts a listening process and returns its pid and port.
 func startHelper(t *testing.T, addr string, env ...string) (uint32, uint16) {
 	t.Helper()
-	cmd := exec.Command("/proc/self/exe", "-helper", "live")
+	cmd := exec.Command("/proc/self/exe", helperArgs...)
 	cmd.Env = append(append(os.Environ(), helperVar+"="+addr), env...)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -75,7 +78,7 @@ func TestLiveProcesses(t *testing.T) {
 		"by port":              {Include: []Rule{{Ports: port(port4)}, {Ports: port(port6)}}},
 		"by exe and port":      {Include: []Rule{{Exe: []string{self}, Ports: []PortRange{{port4, port4}, {port6, port6}}}}},
 		"by exe, other exempt": {Include: []Rule{{Exe: []string{self}}}, Exclude: []Rule{{PIDs: []int{os.Getpid(), os.Getppid()}}}},
-		"by command line":      {Include: []Rule{{Cmdline: []string{"/proc/self/exe -helper live"}}}},
+		"by command line":      {Include: []Rule{{Cmdline: []string{"/proc/self/exe " + strings.Join(helperArgs, " ")}}}},
 		"by pid":               {Include: []Rule{{PIDs: []int{int(v4), int(v6)}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
